@@ -1,0 +1,168 @@
+//! Persist, then sign, then send — held by the compiler.
+//!
+//! [`Durable`] has a private field and this module is the only one that fills it, after the journal has
+//! said that the bytes survive a power cut. Everything that leaves the node is reached through it.
+//!
+//! ```compile_fail
+//! // A durable value cannot be made outside `commit`.
+//! let forged = lockstep_core::commit::Durable(7u8);
+//! ```
+//!
+//! ```compile_fail
+//! // Nor can a transition: only a channel makes one.
+//! fn forge(next: lockstep_core::record::ChannelRecord) {
+//!     let forged = lockstep_core::commit::Transition { next, outputs: vec![], bindings: vec![] };
+//! }
+//! ```
+
+use crate::ids::{ChannelId, Digest, Version};
+use crate::output::{Effect, Output};
+use crate::record::ChannelRecord;
+use crate::request::SigningRequest;
+use crate::signature::StateSignature;
+
+/// A version that a transition binds to a digest, for the store's second lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Binding {
+    /// The version.
+    pub version: Version,
+    /// The only digest that this version will ever have.
+    pub digest: Digest,
+}
+
+/// What a channel wants to become, and what follows from it. Worth nothing until it is committed.
+#[must_use = "a transition changes nothing until it is committed and adopted"]
+#[derive(Debug, PartialEq, Eq)]
+pub struct Transition {
+    next: ChannelRecord,
+    bindings: Vec<Binding>,
+    outputs: Vec<Output>,
+}
+
+impl Transition {
+    /// From its parts; bindings are checked again by the journal.
+    pub(crate) fn new(next: ChannelRecord, bindings: Vec<Binding>, outputs: Vec<Output>) -> Self {
+        Self { next, bindings, outputs }
+    }
+
+    /// A transition with any content, for tests of adapters.
+    #[cfg(feature = "testing")]
+    pub fn for_test(next: ChannelRecord, bindings: Vec<Binding>, outputs: Vec<Output>) -> Self {
+        Self::new(next, bindings, outputs)
+    }
+
+    /// The channel.
+    pub fn channel_id(&self) -> ChannelId {
+        self.next.channel_id()
+    }
+
+    /// The record to write.
+    pub fn next(&self) -> &ChannelRecord {
+        &self.next
+    }
+
+    /// The versions to bind in the same write.
+    ///
+    /// # Invariants
+    /// The journal refuses the whole batch if one of them is bound to another digest.
+    pub fn bindings(&self) -> &[Binding] {
+        &self.bindings
+    }
+
+    /// What follows, in order.
+    pub fn outputs(&self) -> &[Output] {
+        &self.outputs
+    }
+}
+
+/// Proof that a value is on disk.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Durable<T>(T);
+
+impl<T> Durable<T> {
+    /// The value.
+    pub fn get(&self) -> &T {
+        &self.0
+    }
+
+    /// The value without its proof.
+    pub fn into_inner(self) -> T {
+        self.0
+    }
+}
+
+impl Durable<Transition> {
+    /// The record that is on disk now, and what may be done now, in order.
+    pub fn into_parts(self) -> (Durable<ChannelRecord>, Vec<Effect>) {
+        let effects = self.0.outputs.into_iter().map(release).collect();
+        (Durable(self.0.next), effects)
+    }
+}
+
+/// Carries the proof from a transition over to one of its outputs.
+fn release(output: Output) -> Effect {
+    match output {
+        Output::Send(message) => Output::Send(message),
+        Output::Sign { request, then } => Output::Sign { request: Durable(request), then },
+        Output::Submit(obligation) => Output::Submit(obligation),
+        Output::Protect(evidence) => Output::Protect(evidence),
+        Output::Notify(notice) => Output::Notify(notice),
+    }
+}
+
+/// Where records become durable.
+pub trait Journal {
+    /// What can go wrong. After any error the journal is poisoned: it takes no further batch.
+    type Error;
+
+    /// Writes a batch in one go: records, bindings and history, all or nothing.
+    ///
+    /// Returns only when the batch survives a power cut. Refuses a binding whose version is bound to
+    /// another digest.
+    ///
+    /// # Errors
+    /// If any of it is not certain.
+    fn write_through(&mut self, batch: &[&Transition]) -> Result<(), Self::Error>;
+
+    /// Reads the record of a channel as it was last acknowledged.
+    ///
+    /// # Errors
+    /// If it cannot be read or does not hold.
+    fn read(&mut self, channel_id: ChannelId) -> Result<Option<ChannelRecord>, Self::Error>;
+}
+
+/// Makes a group of transitions durable with one write.
+///
+/// # Errors
+/// Whatever the journal says; then nothing of the batch may be signed or sent.
+pub fn commit<J: Journal>(
+    journal: &mut J,
+    batch: Vec<Transition>,
+) -> Result<Vec<Durable<Transition>>, J::Error> {
+    let borrowed: Vec<&Transition> = batch.iter().collect();
+    journal.write_through(&borrowed)?;
+    Ok(batch.into_iter().map(Durable).collect())
+}
+
+/// Reads a channel back after a start; what the journal returns is durable already.
+///
+/// # Errors
+/// Whatever the journal says.
+pub fn recover<J: Journal>(
+    journal: &mut J,
+    channel_id: ChannelId,
+) -> Result<Option<Durable<ChannelRecord>>, J::Error> {
+    Ok(journal.read(channel_id)?.map(Durable))
+}
+
+/// Holds keys, and signs only what is durable.
+pub trait Signer {
+    /// What can go wrong.
+    type Error;
+
+    /// Signs; the same request always gives the same bytes (RFC 6979).
+    ///
+    /// # Errors
+    /// If the key is not there, or the version was signed for another digest.
+    fn sign_state(&self, request: Durable<SigningRequest>) -> Result<StateSignature, Self::Error>;
+}

@@ -1,0 +1,141 @@
+//! EIP-712 digests: the only place where bytes to be signed are made.
+//!
+//! `sol!` gives the type strings, so that they are the contract's own; vectors in `tests/vectors`
+//! hold Solidity, viem and this file to the same bytes.
+
+use crate::ids::{Digest, Domain};
+use crate::state::{CloseIntent, Open, PartialWithdraw, State, Take};
+use crate::terms::AsFlattenedBytes;
+use alloy_primitives::{Address, B256, U256, keccak256};
+use alloy_sol_types::{Eip712Domain, SolStruct};
+
+mod typed {
+    //! The signed structs as Solidity names them.
+    #![allow(missing_docs, clippy::too_many_arguments)]
+
+    alloy_sol_types::sol! {
+        struct State { bytes32 channelId; uint64 version; uint8 kind; int256 net; uint256 locked1; uint256 locked2; bytes32 locksRoot; }
+        struct PartialWithdraw { bytes32 channelId; uint64 version; int256 net; uint256 locked1; uint256 locked2; bytes32 locksRoot; uint256 out1; uint256 out2; uint64 deadline; }
+        struct Open { bytes32 channelId; uint256 minDeposit1; uint64 deadline; }
+        struct CloseIntent { bytes32 channelId; uint8 side; uint64 minVersion; uint64 deadline; }
+        struct Take { address token; address account; address to; uint256 amount; uint256 id; uint64 deadline; }
+    }
+}
+
+/// Name in the EIP-712 domain.
+const DOMAIN_NAME: &str = "Lockstep";
+/// Version in the EIP-712 domain.
+const DOMAIN_VERSION: &str = "1";
+
+/// A domain with its separator computed once; makes every digest of its channels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SigningDomain {
+    domain: Domain,
+    separator: B256,
+}
+
+impl SigningDomain {
+    /// Computes the separator of a domain.
+    ///
+    /// StarkNet addresses do not fit `verifyingContract`, so there the hub's felt is the `salt`.
+    pub fn new(domain: Domain) -> Self {
+        let chain_id = U256::from_be_bytes(domain.chain_word().0);
+        let (contract, salt) = match domain {
+            Domain::Evm { contract, .. } => (Some(contract), None),
+            Domain::Starknet { hub, .. } => (None, Some(hub)),
+        };
+        let separator = Eip712Domain::new(
+            Some(DOMAIN_NAME.into()),
+            Some(DOMAIN_VERSION.into()),
+            Some(chain_id),
+            contract,
+            salt,
+        )
+        .separator();
+        Self { domain, separator }
+    }
+
+    /// The domain.
+    pub fn domain(&self) -> Domain {
+        self.domain
+    }
+
+    /// The domain separator.
+    pub fn separator(&self) -> B256 {
+        self.separator
+    }
+
+    /// Digest of a state.
+    pub fn state(&self, state: &State) -> Digest {
+        self.digest(&typed::State {
+            channelId: state.channel_id.0,
+            version: state.version.0,
+            kind: state.kind.number(),
+            net: state.net.to_i256(),
+            locked1: state.locked1.to_u256(),
+            locked2: state.locked2.to_u256(),
+            locksRoot: state.locks_root,
+        })
+    }
+
+    /// Digest of a partial withdrawal.
+    pub fn partial_withdraw(&self, withdraw: &PartialWithdraw) -> Digest {
+        self.digest(&typed::PartialWithdraw {
+            channelId: withdraw.channel_id.0,
+            version: withdraw.version.0,
+            net: withdraw.net.to_i256(),
+            locked1: withdraw.locked1.to_u256(),
+            locked2: withdraw.locked2.to_u256(),
+            locksRoot: withdraw.locks_root,
+            out1: withdraw.out1.to_u256(),
+            out2: withdraw.out2.to_u256(),
+            deadline: withdraw.deadline.0,
+        })
+    }
+
+    /// Digest of side 2's consent to an open.
+    pub fn open(&self, open: &Open) -> Digest {
+        self.digest(&typed::Open {
+            channelId: open.channel_id.0,
+            minDeposit1: open.min_deposit1.to_u256(),
+            deadline: open.deadline.0,
+        })
+    }
+
+    /// Digest of an order to start a close.
+    pub fn close_intent(&self, intent: &CloseIntent) -> Digest {
+        self.digest(&typed::CloseIntent {
+            channelId: intent.channel_id.0,
+            side: intent.side.number(),
+            minVersion: intent.min_version.0,
+            deadline: intent.deadline.0,
+        })
+    }
+
+    /// Digest of an order to withdraw credit; EVM accounts only, since StarkNet has no such order.
+    pub fn take(&self, take: &Take) -> Option<Digest> {
+        let address = |account: crate::ids::AccountRef| match account {
+            crate::ids::AccountRef::Evm(address) => Some(address),
+            crate::ids::AccountRef::Starknet(_) => None::<Address>,
+        };
+        Some(self.digest(&typed::Take {
+            token: address(take.token)?,
+            account: address(take.account)?,
+            to: address(take.to)?,
+            amount: take.amount.to_u256(),
+            id: take.id,
+            deadline: take.deadline.0,
+        }))
+    }
+
+    /// `keccak256(0x1901 || separator || hashStruct(value))`.
+    fn digest<T: SolStruct>(&self, value: &T) -> Digest {
+        let words = [self.separator, value.eip712_hash_struct()];
+        let mut bytes = vec![0x19, 0x01];
+        bytes.extend(words.as_slice().as_flattened_bytes());
+        Digest(keccak256(bytes))
+    }
+}
+
+#[cfg(test)]
+mod tests;
