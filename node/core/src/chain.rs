@@ -40,8 +40,10 @@ pub enum ChannelStatus {
 pub enum CloseMode {
     /// By a final state.
     Cooperative,
-    /// After a challenge period, or cancelled before side 2 joined.
+    /// After a challenge period.
     Unilateral,
+    /// By side 1, before side 2 joined.
+    Cancelled,
 }
 
 /// The content of a state as events show it.

@@ -3,9 +3,11 @@
 //! `sol!` gives the type strings, so that they are the contract's own; vectors in `tests/vectors`
 //! hold Solidity, viem and this file to the same bytes.
 
-use crate::ids::{Digest, Domain};
+use crate::adjudicator::{PresentedState, PresentedWithdraw};
+use crate::ids::{AccountRef, ChannelId, Digest, Domain, Version};
 use crate::state::{CloseIntent, Open, PartialWithdraw, State, Take};
 use crate::terms::AsFlattenedBytes;
+use crate::time::BlockTimestamp;
 use alloy_primitives::{Address, B256, U256, keccak256};
 use alloy_sol_types::{Eip712Domain, SolStruct};
 
@@ -67,10 +69,15 @@ impl SigningDomain {
 
     /// Digest of a state.
     pub fn state(&self, state: &State) -> Digest {
+        self.presented_state(state.channel_id, &PresentedState::from(state))
+    }
+
+    /// Digest of a state as calldata presents it; the contract derives the id from the terms.
+    pub fn presented_state(&self, channel_id: ChannelId, state: &PresentedState) -> Digest {
         self.digest(&typed::State {
-            channelId: state.channel_id.0,
+            channelId: channel_id.0,
             version: state.version.0,
-            kind: state.kind.number(),
+            kind: state.kind,
             net: state.net.to_i256(),
             locked1: state.locked1.to_u256(),
             locked2: state.locked2.to_u256(),
@@ -80,8 +87,17 @@ impl SigningDomain {
 
     /// Digest of a partial withdrawal.
     pub fn partial_withdraw(&self, withdraw: &PartialWithdraw) -> Digest {
+        self.presented_withdraw(withdraw.channel_id, &PresentedWithdraw::from(withdraw))
+    }
+
+    /// Digest of a partial withdrawal as calldata presents it.
+    pub fn presented_withdraw(
+        &self,
+        channel_id: ChannelId,
+        withdraw: &PresentedWithdraw,
+    ) -> Digest {
         self.digest(&typed::PartialWithdraw {
-            channelId: withdraw.channel_id.0,
+            channelId: channel_id.0,
             version: withdraw.version.0,
             net: withdraw.net.to_i256(),
             locked1: withdraw.locked1.to_u256(),
@@ -104,19 +120,31 @@ impl SigningDomain {
 
     /// Digest of an order to start a close.
     pub fn close_intent(&self, intent: &CloseIntent) -> Digest {
+        let CloseIntent { channel_id, side, min_version, deadline } = *intent;
+        self.presented_intent(channel_id, side.number(), min_version, deadline)
+    }
+
+    /// Digest of an order to start a close as calldata presents it.
+    pub fn presented_intent(
+        &self,
+        channel_id: ChannelId,
+        side: u8,
+        min_version: Version,
+        deadline: BlockTimestamp,
+    ) -> Digest {
         self.digest(&typed::CloseIntent {
-            channelId: intent.channel_id.0,
-            side: intent.side.number(),
-            minVersion: intent.min_version.0,
-            deadline: intent.deadline.0,
+            channelId: channel_id.0,
+            side,
+            minVersion: min_version.0,
+            deadline: deadline.0,
         })
     }
 
     /// Digest of an order to withdraw credit; EVM accounts only, since StarkNet has no such order.
     pub fn take(&self, take: &Take) -> Option<Digest> {
-        let address = |account: crate::ids::AccountRef| match account {
-            crate::ids::AccountRef::Evm(address) => Some(address),
-            crate::ids::AccountRef::Starknet(_) => None::<Address>,
+        let address = |account: AccountRef| match account {
+            AccountRef::Evm(address) => Some(address),
+            AccountRef::Starknet(_) => None::<Address>,
         };
         Some(self.digest(&typed::Take {
             token: address(take.token)?,

@@ -5,8 +5,9 @@
 //! and randomness are inputs; what is to be done comes out as data, and only after it is durable.
 //!
 //! In reading order: [`ids`], [`money`], [`time`], [`terms`], [`state`], [`lock`], [`update`],
-//! [`digest`], [`signature`], [`message`], [`chain`], [`record`], [`request`], [`output`], [`commit`].
+//! [`digest`], [`signature`], [`adjudicator`], [`message`], [`chain`], [`record`], [`request`], [`output`], [`commit`], [`transfer`].
 
+pub mod adjudicator;
 pub mod chain;
 pub mod commit;
 pub mod digest;
@@ -22,4 +23,9 @@ pub mod signature;
 pub mod state;
 pub mod terms;
 pub mod time;
+pub mod transfer;
 pub mod update;
+
+#[cfg(test)]
+#[allow(clippy::arithmetic_side_effects)]
+mod fixture;

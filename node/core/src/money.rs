@@ -252,6 +252,42 @@ impl Net {
     }
 }
 
+/// A `net` as it comes in calldata: any 256-bit number, not yet checked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RawNet(I256);
+
+impl RawNet {
+    /// From the integer that the chain uses.
+    pub const fn from_i256(value: I256) -> Self {
+        Self(value)
+    }
+
+    /// As the integer that the chain uses.
+    pub const fn to_i256(self) -> I256 {
+        self.0
+    }
+
+    /// The net, if it is in range; bounds are checked before any cast.
+    ///
+    /// # Errors
+    /// If it is outside the range.
+    pub fn checked(self) -> Result<Net, AmountError> {
+        Net::from_i256(self.0)
+    }
+}
+
+impl From<Net> for RawNet {
+    fn from(net: Net) -> Self {
+        Self(net.to_i256())
+    }
+}
+
+impl fmt::Display for RawNet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 /// What one side has put in, less what it has taken out by partial withdrawals.
 ///
 /// Units: base units, signed: a side that was paid may take out more than it put in.
@@ -290,6 +326,12 @@ impl Deposit {
     /// If the result is outside the range.
     pub fn checked_add(self, amount: Amount) -> Result<Self, AmountError> {
         Self::new(self.0.saturating_add(amount.to_signed()?))
+    }
+
+    /// The number after a payment out, before any check of its range.
+    pub(crate) fn less(self, amount: Amount) -> i128 {
+        let amount = amount.to_signed().unwrap_or(NET_LIMIT);
+        self.0.saturating_sub(amount)
     }
 
     /// The deposit after a payment out.
@@ -372,28 +414,31 @@ impl Deposits {
         locked1: Amount,
         locked2: Amount,
     ) -> Result<Balances, AmountError> {
-        let (raw1, raw2) = self.raw_balances(net, locked1, locked2)?;
-        let one = u128::try_from(raw1)
-            .map_err(|_| AmountError::NegativeBalance { side: Side::One, balance: raw1 })?;
-        let two = u128::try_from(raw2)
-            .map_err(|_| AmountError::NegativeBalance { side: Side::Two, balance: raw2 })?;
-        Ok(Balances { one: Amount::from(one), two: Amount::from(two) })
+        balances_of(self.one.0, self.two.0, net, locked1, locked2)
     }
+}
 
-    /// Both balances before the check that neither is negative.
-    fn raw_balances(
-        self,
-        net: Net,
-        locked1: Amount,
-        locked2: Amount,
-    ) -> Result<(i128, i128), AmountError> {
-        let locked1 = locked1.checked_locked()?.to_signed()?;
-        let locked2 = locked2.checked_locked()?.to_signed()?;
-        // |deposit| < 2^119, |net| < 2^119, locked < 2^112: every sum here fits 122 bits.
-        let one = self.one.0.saturating_sub(net.0).saturating_sub(locked1);
-        let two = self.two.0.saturating_add(net.0).saturating_sub(locked2);
-        Ok((one, two))
-    }
+/// Both balances, `(one, two)`, from deposits that need not be in range yet.
+///
+/// # Errors
+/// If a locked sum is too wide or a balance would be negative.
+pub(crate) fn balances_of(
+    deposit1: i128,
+    deposit2: i128,
+    net: Net,
+    locked1: Amount,
+    locked2: Amount,
+) -> Result<Balances, AmountError> {
+    let locked1 = locked1.checked_locked()?.to_signed()?;
+    let locked2 = locked2.checked_locked()?.to_signed()?;
+    // |deposit| < 2^120, |net| < 2^119, locked < 2^112: every sum here fits 122 bits.
+    let raw1 = deposit1.saturating_sub(net.0).saturating_sub(locked1);
+    let raw2 = deposit2.saturating_add(net.0).saturating_sub(locked2);
+    let positive = |side, balance: i128| {
+        u128::try_from(balance).map_err(|_| AmountError::NegativeBalance { side, balance })
+    };
+    let (one, two) = (positive(Side::One, raw1)?, positive(Side::Two, raw2)?);
+    Ok(Balances { one: Amount::from(one), two: Amount::from(two) })
 }
 
 /// What each side has that is not locked.

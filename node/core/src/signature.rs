@@ -72,6 +72,28 @@ impl StateSignature {
         Some(Self(bytes))
     }
 
+    /// What `ecrecover` gives, by the contract's rules; none where it gives zero.
+    ///
+    /// For whoever knows no key: the contract's model, a tower's first look at a channel.
+    ///
+    /// # Errors
+    /// If `s` is in the upper half.
+    pub fn recover_address(self, digest: Digest) -> Result<Option<Address>, SignatureError> {
+        let (signature, is_odd) = match self.parse() {
+            Ok(parsed) => parsed,
+            Err(SignatureError::HighS) => return Err(SignatureError::HighS),
+            Err(
+                SignatureError::OutOfRange
+                | SignatureError::WrongSigner { .. }
+                | SignatureError::NotAKey
+                | SignatureError::WrongKey { .. },
+            ) => return Ok(None),
+        };
+        let recovery = RecoveryId::new(is_odd, false);
+        let key = VerifyingKey::recover_from_prehash(digest.0.as_slice(), &signature, recovery);
+        Ok(key.ok().map(|key| address_of(&key)))
+    }
+
     /// Unpacks `(signature, parity)`, refusing what the contract refuses.
     fn parse(self) -> Result<(Signature, bool), SignatureError> {
         let mut bytes = self.0;

@@ -141,6 +141,8 @@ impl Terms {
             if self.participant(side).is_zero() {
                 return Err(TermsError::ZeroParticipant { side });
             }
+        }
+        for side in [Side::One, Side::Two] {
             if self.signer(side).is_zero() {
                 return Err(TermsError::ZeroSigner { side });
             }

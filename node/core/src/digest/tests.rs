@@ -1,8 +1,7 @@
 use super::*;
-use crate::ids::{AccountRef, ChannelId, Side, Version};
+use crate::ids::Side;
 use crate::money::{Amount, Net};
 use crate::state::StateKind;
-use crate::time::BlockTimestamp;
 use alloy_primitives::address;
 
 const CONTRACT: Address = address!("5fbdb2315678afecb367f032d93f642f64180aa3");
