@@ -1,0 +1,136 @@
+//! All keys of one node, from one seed. Nothing is kept but the seed: a key is derived, used and wiped.
+
+use std::fmt;
+
+use k256::PublicKey;
+use k256::ecdsa::VerifyingKey;
+use lockstep_core::ids::{Digest, Domain, NodeId};
+use lockstep_core::request::KeyContext;
+use lockstep_core::signature::{SignerKey, StateSignature};
+use zeroize::Zeroizing;
+
+use crate::account::{Account, AccountError};
+use crate::derive::{DeriveError, KEY_BYTES, Role, derive_bytes, derive_scalar};
+use crate::ecdsa::{EcdsaError, sign_digest};
+use crate::phrase::{Phrase, SEED_BYTES};
+use crate::secret::{PinError, PinPolicy, Secret};
+
+/// No signature by a derived key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// The key could not be derived.
+    #[error(transparent)]
+    Derive(#[from] DeriveError),
+    /// The key could not sign.
+    #[error(transparent)]
+    Ecdsa(#[from] EcdsaError),
+}
+
+/// The keys of one node.
+pub struct KeyRing {
+    seed: Secret<SEED_BYTES>,
+}
+
+impl KeyRing {
+    /// The keys that belong to a phrase.
+    ///
+    /// # Errors
+    /// [`PinError`] when the seed's page can't be pinned and `policy` asks for it.
+    pub fn new(phrase: &Phrase, policy: PinPolicy) -> Result<Self, PinError> {
+        Ok(Self { seed: phrase.seed(policy)? })
+    }
+
+    /// Whether the seed is kept out of swap.
+    #[must_use]
+    pub fn is_pinned(&self) -> bool {
+        self.seed.is_pinned()
+    }
+
+    /// The account at `m/44'/60'/0'/0/index`.
+    ///
+    /// # Errors
+    /// [`AccountError`] for an index of 2^31 or more.
+    pub fn account(&self, index: u32) -> Result<Account, AccountError> {
+        Account::derive(&self.seed, index)
+    }
+
+    /// The name of this node among its peers.
+    ///
+    /// # Errors
+    /// [`DeriveError`], which does not happen.
+    pub fn node_id(&self) -> Result<NodeId, DeriveError> {
+        let key = self.public_key(Role::Node, &[])?;
+        Ok(NodeId(key.to_compressed()))
+    }
+
+    /// The 32 bytes that the libp2p identity is made of.
+    ///
+    /// # Errors
+    /// [`DeriveError`], which does not happen.
+    pub fn transport_secret(&self) -> Result<Zeroizing<[u8; KEY_BYTES]>, DeriveError> {
+        derive_bytes(&self.seed, Role::Transport, &[], 0)
+    }
+
+    /// The 32 bytes of the session with one tower.
+    ///
+    /// # Errors
+    /// [`DeriveError`], which does not happen.
+    pub fn tower_secret(&self, tower: &NodeId) -> Result<Zeroizing<[u8; KEY_BYTES]>, DeriveError> {
+        derive_bytes(&self.seed, Role::Tower, &[&tower.0], 0)
+    }
+
+    /// The public half of a channel's signing key; its address goes into the terms.
+    ///
+    /// # Errors
+    /// [`DeriveError`], which does not happen.
+    pub fn channel_key(&self, context: &KeyContext) -> Result<SignerKey, DeriveError> {
+        self.public_key(Role::Channel, &channel_context(context))
+    }
+
+    /// Signs for a channel. Crate-private: only [`crate::signer::ChannelSigner`] decides what may be signed.
+    pub(crate) fn sign_for_channel(
+        &self,
+        context: &KeyContext,
+        public: &SignerKey,
+        digest: Digest,
+    ) -> Result<StateSignature, KeyError> {
+        let secret = derive_scalar(&self.seed, Role::Channel, &[&channel_context(context)])?;
+        Ok(sign_digest(&secret, public, digest)?)
+    }
+
+    fn public_key(&self, role: Role, context: &[u8]) -> Result<SignerKey, DeriveError> {
+        let secret = derive_scalar(&self.seed, role, &[context])?;
+        let key = VerifyingKey::from(PublicKey::from_secret_scalar(&secret));
+        Ok(SignerKey::from_verifying_key(key))
+    }
+}
+
+impl fmt::Debug for KeyRing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeyRing(redacted)")
+    }
+}
+
+/// Units: bytes of an encoded key context.
+pub(crate) const CONTEXT_BYTES: usize = 130;
+
+/// Shape: kind of chain 1 | chain id 32 | contract 32 | peer's node key 33 | salt 32. Fixed widths, so no two contexts
+/// share an encoding; the kind keeps an EVM chain apart from a StarkNet chain of the same number.
+pub(crate) fn channel_context(context: &KeyContext) -> [u8; CONTEXT_BYTES] {
+    let kind: u8 = match context.domain {
+        Domain::Evm { .. } => 1,
+        Domain::Starknet { .. } => 2,
+    };
+    let chain = context.domain.chain_word();
+    let contract = context.domain.contract().to_word();
+    let parts = std::iter::once(&kind)
+        .chain(chain.iter())
+        .chain(contract.iter())
+        .chain(&context.peer.0)
+        .chain(context.salt.iter());
+    let mut bytes = [0; CONTEXT_BYTES];
+    for (to, from) in bytes.iter_mut().zip(parts) {
+        *to = *from;
+    }
+    bytes
+}

@@ -1,0 +1,253 @@
+//! The only way to a channel signature: a durable, typed request that the marks allow.
+//!
+//! A request that is not durable, or bare bytes, can't be handed in (P32, P53):
+//!
+//! ```compile_fail,E0308
+//! use lockstep_core::{commit::Signer, request::SigningRequest};
+//! use lockstep_signer::{ChannelSigner, mark::file::MarkFile};
+//! fn sign(signer: &ChannelSigner<MarkFile>, request: SigningRequest) {
+//!     let _ = signer.sign_state(request);
+//! }
+//! ```
+//! ```compile_fail,E0308
+//! use lockstep_core::commit::Signer;
+//! use lockstep_signer::{ChannelSigner, mark::file::MarkFile};
+//! fn sign(signer: &ChannelSigner<MarkFile>, digest: alloy_primitives::B256) {
+//!     let _ = signer.sign_state(digest);
+//! }
+//! ```
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Mutex;
+
+use alloy_primitives::Address;
+use lockstep_core::commit::{Durable, Signer};
+use lockstep_core::digest::SigningDomain;
+use lockstep_core::error::ErrorClass;
+use lockstep_core::ids::Digest;
+use lockstep_core::request::SigningRequest;
+use lockstep_core::signature::{SignerKey, StateSignature};
+
+use crate::derive::DeriveError;
+use crate::key_ring::{CONTEXT_BYTES, KeyError, KeyRing, channel_context};
+use crate::mark::Mark;
+use crate::mark::book::{MarkBook, MarkRefusal, Verdict};
+use crate::mark::log::MarkLog;
+
+/// How many public keys are remembered, so that checking a signature does not derive its key anew: some 5 MB.
+const KNOWN_KEYS_MAX: usize = 16_384;
+
+/// Why a request was not signed. `E` is the error of the mark log.
+#[derive(Debug, thiserror::Error)]
+pub enum SignerError<E: std::error::Error + 'static> {
+    /// The request was made under another domain than the one its key belongs to.
+    #[error("the request's digest is {asked}, its content gives {computed} under its key's domain")]
+    DigestMismatch {
+        /// The digest in the request.
+        asked: Digest,
+        /// The digest of its content.
+        computed: Digest,
+    },
+    /// The channel's key comes from another seed.
+    #[error("the terms name signer {expected}, this seed gives {derived}")]
+    ForeignKey {
+        /// The signer in the terms.
+        expected: Address,
+        /// The address of our key for this channel.
+        derived: Address,
+    },
+    /// Signing would contradict what was signed before.
+    #[error(transparent)]
+    Refused(#[from] MarkRefusal),
+    /// The mark could not be kept.
+    #[error("the signer's mark could not be kept")]
+    Log(#[source] E),
+    /// An earlier mark could not be kept, so nothing is signed until the next start.
+    #[error("the signer is stopped since a mark could not be kept")]
+    Poisoned,
+    /// No signature by this key.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+}
+
+impl<E: std::error::Error + 'static> SignerError<E> {
+    /// What to do about it: a foreign key concerns whoever put this seed and this database together; everything else
+    /// means that a promise of ours is in doubt.
+    #[must_use]
+    pub fn class(&self) -> ErrorClass {
+        match self {
+            Self::ForeignKey { .. } => ErrorClass::Refused,
+            Self::DigestMismatch { .. }
+            | Self::Refused(_)
+            | Self::Log(_)
+            | Self::Poisoned
+            | Self::Key(_) => ErrorClass::Fatal,
+        }
+    }
+
+    /// Whether only this request's channel is concerned, so that others may go on signing.
+    #[must_use]
+    pub fn is_limited_to_channel(&self) -> bool {
+        match self {
+            Self::DigestMismatch { .. } | Self::ForeignKey { .. } | Self::Refused(_) => true,
+            Self::Log(_) | Self::Poisoned | Self::Key(_) => false,
+        }
+    }
+}
+
+/// What has been signed, and where that is kept.
+struct Marks<L> {
+    book: MarkBook,
+    log: L,
+    is_poisoned: bool,
+}
+
+/// Signs for the channels of one seed.
+///
+/// # Invariants
+/// For each channel and version at most one digest is ever signed, across restarts, as long as the log is not lost.
+pub struct ChannelSigner<L: MarkLog> {
+    keys: KeyRing,
+    marks: Mutex<Marks<L>>,
+    known: Mutex<BTreeMap<[u8; CONTEXT_BYTES], SignerKey>>,
+}
+
+impl<L: MarkLog> ChannelSigner<L> {
+    /// A signer that goes on from the marks in `book`, which came out of `log`.
+    #[must_use]
+    pub fn new(keys: KeyRing, book: MarkBook, log: L) -> Self {
+        let marks = Marks { book, log, is_poisoned: false };
+        Self { keys, marks: Mutex::new(marks), known: Mutex::new(BTreeMap::new()) }
+    }
+
+    /// The keys, for what is no channel signature.
+    #[must_use]
+    pub fn keys(&self) -> &KeyRing {
+        &self.keys
+    }
+
+    /// Signs a group of requests with one write to the log. Each has its own outcome: a refused channel does not
+    /// stop the others.
+    pub fn sign_batch(
+        &self,
+        requests: &[Durable<SigningRequest>],
+    ) -> Vec<Result<StateSignature, SignerError<L::Error>>> {
+        let keys: Vec<_> = requests.iter().map(|request| self.check(request.get())).collect();
+        let outcomes = self.raise_marks(requests, keys);
+        outcomes
+            .into_iter()
+            .zip(requests)
+            .map(|(outcome, request)| {
+                let request = request.get();
+                let key = outcome?;
+                Ok(self.keys.sign_for_channel(request.key(), &key, request.digest())?)
+            })
+            .collect()
+    }
+
+    /// The public key to sign with, if the request is what it says.
+    fn check(&self, request: &SigningRequest) -> Result<SignerKey, SignerError<L::Error>> {
+        let computed = request.content().digest(&SigningDomain::new(request.key().domain));
+        let asked = request.digest();
+        if computed != asked {
+            return Err(SignerError::DigestMismatch { asked, computed });
+        }
+        let key = self.key_of(request).map_err(KeyError::from)?;
+        let (expected, derived) = (request.signer(), key.address());
+        if derived != expected {
+            return Err(SignerError::ForeignKey { expected, derived });
+        }
+        Ok(key)
+    }
+
+    fn key_of(&self, request: &SigningRequest) -> Result<SignerKey, DeriveError> {
+        let context = channel_context(request.key());
+        // A lock that another thread left by panicking costs the cache, not the signature.
+        if let Ok(known) = self.known.lock()
+            && let Some(key) = known.get(&context)
+        {
+            return Ok(*key);
+        }
+        let key = self.keys.channel_key(request.key())?;
+        if let Ok(mut known) = self.known.lock() {
+            if known.len() >= KNOWN_KEYS_MAX {
+                known.pop_first();
+            }
+            known.insert(context, key);
+        }
+        Ok(key)
+    }
+
+    /// Decides each request in order and makes all new marks durable with one append.
+    fn raise_marks(
+        &self,
+        requests: &[Durable<SigningRequest>],
+        keys: Vec<Result<SignerKey, SignerError<L::Error>>>,
+    ) -> Vec<Result<SignerKey, SignerError<L::Error>>> {
+        // A thread that panicked while it held the marks may have entered one and not kept it.
+        let Ok(mut marks) = self.marks.lock() else {
+            return keys.into_iter().map(|_| Err(SignerError::Poisoned)).collect();
+        };
+        if marks.is_poisoned {
+            return keys.into_iter().map(|_| Err(SignerError::Poisoned)).collect();
+        }
+        let mut raised = Vec::new();
+        let outcomes: Vec<_> = keys
+            .into_iter()
+            .zip(requests)
+            .map(|(key, request)| {
+                let key = key?;
+                if let Some(mark) = mark_of(request.get())
+                    && marks.book.raise(mark)? == Verdict::Raise
+                {
+                    raised.push(mark);
+                }
+                Ok(key)
+            })
+            .collect();
+        match marks.keep(&raised) {
+            Ok(()) => outcomes,
+            Err(error) => {
+                marks.is_poisoned = true;
+                // The first hears what happened, the others that the signer is stopped.
+                let mut reason = Some(error);
+                outcomes
+                    .into_iter()
+                    .map(|_| Err(reason.take().map_or(SignerError::Poisoned, SignerError::Log)))
+                    .collect()
+            }
+        }
+    }
+}
+
+impl<L: MarkLog> Marks<L> {
+    fn keep(&mut self, raised: &[Mark]) -> Result<(), L::Error> {
+        if raised.is_empty() {
+            return Ok(());
+        }
+        self.log.append(raised)?;
+        self.log.shed(&self.book)
+    }
+}
+
+/// What a request takes in its channel's line of versions; an open or a close intent takes nothing.
+fn mark_of(request: &SigningRequest) -> Option<Mark> {
+    let version = request.version()?;
+    Some(Mark { channel_id: request.channel_id(), version, digest: request.digest() })
+}
+
+impl<L: MarkLog> Signer for ChannelSigner<L> {
+    type Error = SignerError<L::Error>;
+
+    fn sign_state(&self, request: Durable<SigningRequest>) -> Result<StateSignature, Self::Error> {
+        // One request gives one outcome; the empty case can't be and signs nothing.
+        self.sign_batch(&[request]).pop().unwrap_or(Err(SignerError::Poisoned))
+    }
+}
+
+impl<L: MarkLog> fmt::Debug for ChannelSigner<L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ChannelSigner(redacted)")
+    }
+}
