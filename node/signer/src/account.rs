@@ -7,6 +7,7 @@ use std::fmt;
 use alloy_primitives::Address;
 use bip32::{ChildNumber, XPrv};
 use k256::ecdsa::SigningKey;
+use lockstep_core::error::ErrorClass;
 use lockstep_core::signature::SignerKey;
 use zeroize::Zeroizing;
 
@@ -23,6 +24,14 @@ const PATH: [(u32, bool); 4] = [(44, true), (60, true), (0, true), (0, false)];
 pub struct AccountError {
     /// The last step of the path.
     pub index: u32,
+}
+
+impl AccountError {
+    /// The index was wrong.
+    #[must_use]
+    pub fn class(&self) -> ErrorClass {
+        ErrorClass::Refused
+    }
 }
 
 /// The secret key of one account.

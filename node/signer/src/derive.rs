@@ -7,6 +7,7 @@
 use hkdf::Hkdf;
 use k256::NonZeroScalar;
 use k256::elliptic_curve::PrimeField;
+use lockstep_core::error::ErrorClass;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
@@ -46,6 +47,14 @@ impl Role {
 pub struct DeriveError {
     /// What the key was for.
     pub role: Role,
+}
+
+impl DeriveError {
+    /// It does not happen; if it does, nothing can be signed.
+    #[must_use]
+    pub fn class(&self) -> ErrorClass {
+        ErrorClass::Fatal
+    }
 }
 
 /// 32 derived bytes.

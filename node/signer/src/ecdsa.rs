@@ -2,6 +2,7 @@
 
 use k256::NonZeroScalar;
 use k256::ecdsa::hazmat::SignPrimitive;
+use lockstep_core::error::ErrorClass;
 use lockstep_core::ids::Digest;
 use lockstep_core::signature::{SignatureError, SignerKey, StateSignature};
 use sha2::Sha256;
@@ -25,6 +26,16 @@ pub enum EcdsaError {
         #[source]
         source: SignatureError,
     },
+}
+
+impl EcdsaError {
+    /// A machine that computes wrong signatures must stop making them.
+    #[must_use]
+    pub fn class(&self) -> ErrorClass {
+        match self {
+            Self::NoSignature { .. } | Self::SelfCheck { .. } => ErrorClass::Fatal,
+        }
+    }
 }
 
 /// Signs `digest` and verifies the result under `public`, as the contract will.

@@ -1,6 +1,7 @@
 //! What the process asks of the kernel before it holds a key (P54): no core dump, no attaching debugger, and,
 //! where the limit allows it, no page on the swap device.
 
+use lockstep_core::error::ErrorClass;
 use rustix::mm::{MlockAllFlags, mlockall};
 use rustix::process::{
     DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit,
@@ -10,6 +11,14 @@ use rustix::process::{
 #[derive(Debug, thiserror::Error)]
 #[error("core dumps can't be turned off")]
 pub struct HardenError(#[source] rustix::io::Errno);
+
+impl HardenError {
+    /// A process that can dump its keys must not read them.
+    #[must_use]
+    pub fn class(&self) -> ErrorClass {
+        ErrorClass::Fatal
+    }
+}
 
 /// How far memory is kept from the swap device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

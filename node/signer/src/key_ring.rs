@@ -4,6 +4,7 @@ use std::fmt;
 
 use k256::PublicKey;
 use k256::ecdsa::VerifyingKey;
+use lockstep_core::error::ErrorClass;
 use lockstep_core::ids::{Digest, Domain, NodeId};
 use lockstep_core::request::KeyContext;
 use lockstep_core::signature::{SignerKey, StateSignature};
@@ -24,6 +25,17 @@ pub enum KeyError {
     /// The key could not sign.
     #[error(transparent)]
     Ecdsa(#[from] EcdsaError),
+}
+
+impl KeyError {
+    /// That of its cause.
+    #[must_use]
+    pub fn class(&self) -> ErrorClass {
+        match self {
+            Self::Derive(error) => error.class(),
+            Self::Ecdsa(error) => error.class(),
+        }
+    }
 }
 
 /// The keys of one node.

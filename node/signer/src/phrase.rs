@@ -3,6 +3,7 @@
 use std::fmt;
 
 use bip39::{Language, Mnemonic};
+use lockstep_core::error::ErrorClass;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::secret::{EntropyError, PinError, PinPolicy, Secret, random_bytes};
@@ -37,6 +38,14 @@ pub enum PhraseError {
     Entropy,
 }
 
+impl PhraseError {
+    /// The user types it again.
+    #[must_use]
+    pub fn class(&self) -> ErrorClass {
+        ErrorClass::Refused
+    }
+}
+
 /// Why no phrase could be made.
 #[derive(Debug, thiserror::Error)]
 pub enum GenerateError {
@@ -46,6 +55,16 @@ pub enum GenerateError {
     /// The word list refused the bytes.
     #[error(transparent)]
     Phrase(#[from] PhraseError),
+}
+
+impl GenerateError {
+    /// Without randomness or a word list there is no safe key at all.
+    #[must_use]
+    pub fn class(&self) -> ErrorClass {
+        match self {
+            Self::Randomness(_) | Self::Phrase(_) => ErrorClass::Fatal,
+        }
+    }
 }
 
 /// A valid 24-word recovery phrase.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use lockstep_core::error::ErrorClass;
 use zeroize::{Zeroize, Zeroizing};
 
 /// Shape: the smallest page size of every platform we run on; a larger real page only wastes some memory.
@@ -23,6 +24,14 @@ pub enum PinPolicy {
 )]
 pub struct PinError(#[source] region::Error);
 
+impl PinError {
+    /// The operator raises the limit or allows unpinned keys.
+    #[must_use]
+    pub fn class(&self) -> ErrorClass {
+        ErrorClass::Refused
+    }
+}
+
 /// One page with the secret at its start, so that pinning it touches no other data.
 #[repr(C, align(4096))]
 struct Page {
@@ -34,9 +43,10 @@ struct Page {
 /// # Invariants
 /// The page is wiped before it is unpinned and freed. `Debug` shows no byte.
 pub struct Secret<const N: usize> {
-    // Declared before the guard: fields drop in order, and `Drop` below wipes first of all.
-    page: Box<Page>,
+    // Fields drop in this order, after `Drop` below has wiped the page: unpinning a page that was freed already could
+    // unpin the one that another secret got in the meantime.
     guard: Option<region::LockGuard>,
+    page: Box<Page>,
 }
 
 impl<const N: usize> Secret<N> {
@@ -56,7 +66,7 @@ impl<const N: usize> Secret<N> {
         for (to, from) in page.bytes.iter_mut().zip(bytes.iter()) {
             *to = *from;
         }
-        Ok(Self { page, guard })
+        Ok(Self { guard, page })
     }
 
     /// The secret, for the shortest time possible.
@@ -109,6 +119,14 @@ impl fmt::Debug for Password {
 #[derive(Debug, thiserror::Error)]
 #[error("the operating system gave no random bytes")]
 pub struct EntropyError(#[source] getrandom::Error);
+
+impl EntropyError {
+    /// Without randomness no key or nonce is safe.
+    #[must_use]
+    pub fn class(&self) -> ErrorClass {
+        ErrorClass::Fatal
+    }
+}
 
 /// `N` bytes from the operating system's generator.
 ///

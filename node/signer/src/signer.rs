@@ -78,11 +78,9 @@ impl<E: std::error::Error + 'static> SignerError<E> {
     pub fn class(&self) -> ErrorClass {
         match self {
             Self::ForeignKey { .. } => ErrorClass::Refused,
-            Self::DigestMismatch { .. }
-            | Self::Refused(_)
-            | Self::Log(_)
-            | Self::Poisoned
-            | Self::Key(_) => ErrorClass::Fatal,
+            Self::DigestMismatch { .. } | Self::Log(_) | Self::Poisoned => ErrorClass::Fatal,
+            Self::Refused(refusal) => refusal.class(),
+            Self::Key(error) => error.class(),
         }
     }
 

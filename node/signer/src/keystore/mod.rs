@@ -11,6 +11,8 @@ pub mod web3;
 
 use std::path::PathBuf;
 
+use lockstep_core::error::ErrorClass;
+
 use crate::phrase::PhraseError;
 use crate::secret::EntropyError;
 
@@ -86,6 +88,27 @@ pub enum KeystoreError {
     /// The entropy has no phrase.
     #[error(transparent)]
     Phrase(#[from] PhraseError),
+}
+
+impl KeystoreError {
+    /// Nearly all of it is for the user to put right.
+    #[must_use]
+    pub fn class(&self) -> ErrorClass {
+        match self {
+            Self::Io { .. }
+            | Self::Exists { .. }
+            | Self::OpenToOthers { .. }
+            | Self::NotAKeyFile { .. }
+            | Self::Malformed { .. }
+            | Self::Field { .. }
+            | Self::Unsupported { .. }
+            | Self::WrongPassword
+            | Self::AddressMismatch
+            | Self::InvalidKey => ErrorClass::Refused,
+            Self::Randomness(error) => error.class(),
+            Self::Phrase(error) => error.class(),
+        }
+    }
 }
 
 impl From<serde_json::Error> for KeystoreError {

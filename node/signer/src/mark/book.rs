@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use lockstep_core::error::ErrorClass;
 use lockstep_core::ids::{ChannelId, Digest, Version};
 use lockstep_core::record::MAX_BINDINGS;
 
@@ -42,6 +43,18 @@ pub enum MarkRefusal {
         /// The channel.
         channel_id: ChannelId,
     },
+}
+
+impl MarkRefusal {
+    /// Whoever asks for this has lost data or has a bug: that channel signs nothing more.
+    #[must_use]
+    pub fn class(&self) -> ErrorClass {
+        match self {
+            Self::OtherDigest { .. } | Self::BelowMark { .. } | Self::VersionZero { .. } => {
+                ErrorClass::Fatal
+            }
+        }
+    }
 }
 
 /// Whether a request that may be signed needs a new mark first.

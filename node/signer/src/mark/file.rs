@@ -16,6 +16,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use alloy_primitives::B256;
+use lockstep_core::error::ErrorClass;
 use lockstep_core::ids::{ChannelId, Digest, Version};
 use sha2::{Digest as _, Sha256};
 
@@ -92,6 +93,21 @@ pub enum MarkFileError {
         #[source]
         refusal: Box<MarkRefusal>,
     },
+}
+
+impl MarkFileError {
+    /// A second process or a second creation is refused; anything else puts the promise of this file in doubt.
+    #[must_use]
+    pub fn class(&self) -> ErrorClass {
+        match self {
+            Self::Exists { .. } | Self::InUse { .. } => ErrorClass::Refused,
+            Self::Io { .. }
+            | Self::Missing { .. }
+            | Self::Format { .. }
+            | Self::Damaged { .. }
+            | Self::Contradiction { .. } => ErrorClass::Fatal,
+        }
+    }
 }
 
 /// How far an append reaches before it returns.

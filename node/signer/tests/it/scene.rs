@@ -1,7 +1,7 @@
 //! One seed, durable requests made the only way there is, and logs that do what a test needs.
 
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use alloy_primitives::{Address, B256};
 use lockstep_core::commit::{Durable, Journal, Transition, commit};
@@ -35,9 +35,15 @@ pub(crate) fn domain() -> Domain {
     Domain::Evm { chain_id: 31_337, contract: Address::repeat_byte(0xC0) }
 }
 
+/// The same keys, stretched from the phrase once: requests are made by the thousand.
+fn known_keys() -> &'static KeyRing {
+    static KEYS: OnceLock<KeyRing> = OnceLock::new();
+    KEYS.get_or_init(keys)
+}
+
 /// The key of one of our channels; each `channel` is another salt.
 pub(crate) fn context(channel: u8) -> KeyContext {
-    let peer = keys().node_id().unwrap();
+    let peer = known_keys().node_id().unwrap();
     KeyContext { domain: domain(), peer: NodeId(peer.0), salt: B256::repeat_byte(channel) }
 }
 
@@ -57,7 +63,7 @@ pub(crate) fn state(channel: u8, version: u64, net: i128) -> State {
 /// A request for our own key of that channel.
 pub(crate) fn request(channel: u8, content: SigningContent) -> SigningRequest {
     let key = context(channel);
-    let signer = keys().channel_key(&key).unwrap().address();
+    let signer = known_keys().channel_key(&key).unwrap().address();
     SigningRequest::new(&SigningDomain::new(domain()), key, signer, Side::One, content)
 }
 
