@@ -1,0 +1,58 @@
+# The menu. `make demo` and `make test` install what they need by themselves.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+FORGE := script/tool.sh forge
+NEXTEST := $(shell cargo nextest --version > /dev/null 2>&1 && echo yes)
+
+.PHONY: help
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 24
+
+.PHONY: setup demo demo-run test check
+setup:
+	@scripts/setup.sh
+
+demo: setup demo-run ## Play whole channel lives on a local chain, from nothing
+demo-run:
+	@node contracts/script/demo.mjs
+
+test: setup ## Run all tests
+	@scripts/test.sh
+
+check: fmt-check lint unit ## Format, lints, unit tests: what every commit passes
+
+.PHONY: fmt fmt-check lint unit doctest
+fmt: ## Format Rust and Solidity
+	cargo fmt --all
+	cd contracts && $(FORGE) fmt
+fmt-check:
+	cargo fmt --all --check
+	cd contracts && $(FORGE) fmt --check
+lint:
+	cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
+unit: ## All Rust tests
+ifeq ($(NEXTEST),yes)
+	cargo nextest run --workspace --all-features --locked $(if $(CI),--profile ci)
+else
+	cargo test --workspace --all-features --locked --lib --bins --tests
+endif
+doctest:
+	cargo test --workspace --all-features --locked --doc
+
+.PHONY: contracts contracts-check contracts-test contracts-gas contracts-gas-check contracts-prove contracts-prove-short contracts-mutants
+contracts: setup ## Compile the contracts and rewrite contracts/artifacts
+	cd contracts && $(FORGE) fmt && node script/compile.mjs
+contracts-check:
+	cd contracts && node script/compile.mjs --check
+contracts-test: ## Unit, fuzz and invariant tests of the contracts
+	cd contracts && $(FORGE) test --no-match-path 'test/{gas,symbolic}/**'
+contracts-gas: ## Measure gas of whole transactions and rewrite contracts/snapshots
+	cd contracts && node script/gas.mjs --write
+contracts-gas-check:
+	cd contracts && node script/gas.mjs
+contracts-prove: setup ## Symbolic proofs (halmos, SMTChecker), full set
+	contracts/script/prove.sh
+contracts-prove-short:
+	contracts/script/prove.sh --short
+contracts-mutants: setup ## Plant bugs in the contract; every one must be found
+	cd contracts && node script/mutants.mjs
