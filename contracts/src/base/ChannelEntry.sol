@@ -187,6 +187,9 @@ abstract contract ChannelEntry is ChannelBase {
         bytes calldata accept,
         address actor
     ) private {
+        // A token whose fallback takes any call has checked no signature: only money that moved shows
+        // that the payer wants this.
+        if (received == 0) revert NothingReceived();
         if (entry == Entry.Open) {
             _open(id, terms, received, accept, actor, false);
         } else if (entry == Entry.Join) {

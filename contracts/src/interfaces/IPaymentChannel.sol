@@ -266,7 +266,7 @@ interface IPaymentChannel {
 
     // ------------------------------------------------------------------ errors
 
-    /// The participant of this side is the zero address.
+    /// The participant of this side is the zero address, or this contract.
     error InvalidParticipant(uint8 side);
     /// The signer of this side is the zero address.
     error InvalidSigner(uint8 side);

@@ -3,7 +3,7 @@ pragma solidity ^0.8.28;
 
 import {IPaymentChannel, State, Terms} from "../interfaces/IPaymentChannel.sol";
 
-/// Which terms and states are possible at all. Pure; the Rust node applies the same rules before
+/// Which terms and states are possible at all. The Rust node applies the same rules before
 /// it signs.
 library StateRules {
     uint8 internal constant ORDINARY = 0;
@@ -13,14 +13,18 @@ library StateRules {
     int256 internal constant MAGNITUDE_LIMIT = 2 ** 119;
     uint256 internal constant LOCKED_LIMIT = 2 ** 112;
 
-    /// Both sides are somebody, and nobody is on both.
-    function requireParties(Terms calldata terms) internal pure {
+    /// Both sides are somebody who can use the money, and nobody is on both.
+    function requireParties(Terms calldata terms) internal view {
         address participant1 = terms.participant1;
         address participant2 = terms.participant2;
         address signer1 = terms.signer1;
         address signer2 = terms.signer2;
-        if (participant1 == address(0)) revert IPaymentChannel.InvalidParticipant(1);
-        if (participant2 == address(0)) revert IPaymentChannel.InvalidParticipant(2);
+        if (participant1 == address(0) || participant1 == address(this)) {
+            revert IPaymentChannel.InvalidParticipant(1);
+        }
+        if (participant2 == address(0) || participant2 == address(this)) {
+            revert IPaymentChannel.InvalidParticipant(2);
+        }
         if (signer1 == address(0)) revert IPaymentChannel.InvalidSigner(1);
         if (signer2 == address(0)) revert IPaymentChannel.InvalidSigner(2);
         if (participant1 == participant2 || participant1 == signer2) {
