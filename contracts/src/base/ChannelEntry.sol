@@ -92,6 +92,9 @@ abstract contract ChannelEntry is ChannelBase {
         bytes calldata accept,
         Authorization calldata authorization
     ) external nonReentrant {
+        if (terms.token == address(0)) {
+            revert NoCode(address(0));
+        }
         bytes32 id = _idOf(terms);
         uint256 before = _balance(terms.token);
         IERC3009(terms.token)
