@@ -224,11 +224,12 @@ abstract contract ChannelExit is ChannelBase {
         if (actual != root) revert LocksMismatch(root, actual);
 
         (Held held, uint256 owed1, uint256 owed2) = _decideLocks(id, channel.held, locks, mask);
-        if (held.resolved() == (uint256(1) << locks.length) - 1) {
+        uint256 rest1 = held.held1();
+        uint256 rest2 = held.held2();
+        bool allResolved = held.resolved() == (uint256(1) << locks.length) - 1;
+        if (allResolved || (rest1 | rest2) == 0) {
             // What was locked beyond the sum of the locks belongs to the side that locked it.
-            uint256 rest1 = held.held1();
-            uint256 rest2 = held.held2();
-            if (rest1 | rest2 != 0) emit RemainderReturned(id, rest1, rest2);
+            if ((rest1 | rest2) != 0) emit RemainderReturned(id, rest1, rest2);
             (owed1, owed2) = (owed1 + rest1, owed2 + rest2);
             channel.locksRoot = 0;
             held = Held.wrap(0);

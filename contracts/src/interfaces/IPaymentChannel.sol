@@ -264,6 +264,9 @@ interface IPaymentChannel {
         address indexed token, address indexed account, address indexed to, uint256 amount
     );
 
+    /// `withdrawFor` has used this order id of an account.
+    event OrderUsed(address indexed account, uint256 indexed id);
+
     // ------------------------------------------------------------------ errors
 
     /// The participant of this side is the zero address, or this contract.
@@ -465,7 +468,7 @@ interface IPaymentChannel {
     ) external;
 
     /// Decides locks of a closed channel: met by its expiry pays the receiver, expired the sender,
-    /// anything else is left for later.
+    /// anything else is left for later. Ends when all are decided or nothing is held any more.
     /// @param locks all locks of the settled state, in the order that was signed.
     /// @param mask bit i chooses lock i.
     function resolveLocks(Terms calldata terms, Lock[] calldata locks, uint32 mask) external;

@@ -10,8 +10,11 @@ library Signatures {
     uint256 internal constant HALF_CURVE_ORDER =
         0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0;
 
-    /// Gas kept back from a 1271 wallet, so that it can't make the caller fail by burning all.
-    uint256 internal constant ERC1271_GAS_RESERVE = 150_000;
+    /// What a 1271 wallet gets to answer. Exactly this much: the caller must not be able to choose the
+    /// answer by the gas it sends.
+    uint256 internal constant ERC1271_GAS = 300_000;
+    /// With this much left 63/64 of it is enough for the wallet, and the rest to book the money.
+    uint256 internal constant ERC1271_GAS_FLOOR = 460_000;
 
     /// Reverts unless `signer` signed the digest; `side` names it in the error.
     function requireSigner(bytes32 digest, Signature calldata signature, address signer, uint8 side)
@@ -52,21 +55,15 @@ library Signatures {
         returns (bool)
     {
         if (account.code.length == 0) return false;
-        uint256 available = gasleft();
-        if (available <= ERC1271_GAS_RESERVE) return false;
+        if (gasleft() < ERC1271_GAS_FLOOR) {
+            revert IPaymentChannel.InsufficientGas(ERC1271_GAS_FLOOR);
+        }
         bytes memory data = abi.encodeCall(IERC1271.isValidSignature, (digest, signature));
         uint256 answer;
         bool ok;
         assembly ("memory-safe") {
             mstore(0, 0)
-            ok := staticcall(
-                sub(available, ERC1271_GAS_RESERVE),
-                account,
-                add(data, 0x20),
-                mload(data),
-                0,
-                0x20
-            )
+            ok := staticcall(ERC1271_GAS, account, add(data, 0x20), mload(data), 0, 0x20)
             ok := and(ok, gt(returndatasize(), 0x1f))
             answer := mload(0)
         }
