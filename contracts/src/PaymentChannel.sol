@@ -43,7 +43,7 @@ contract PaymentChannel is ChannelEntry, ChannelExit {
             revert BadSignature(0);
         }
         _usedOrders[account][order.id] = true;
-        emit OrderUsed(account, order.id);
+        emit OrderExecuted(account, order.id);
         _withdraw(order.token, account, order.to, order.amount);
     }
 

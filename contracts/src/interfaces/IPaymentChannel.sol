@@ -265,7 +265,7 @@ interface IPaymentChannel {
     );
 
     /// `withdrawFor` has used this order id of an account.
-    event OrderUsed(address indexed account, uint256 indexed id);
+    event OrderExecuted(address indexed account, uint256 indexed id);
 
     // ------------------------------------------------------------------ errors
 
