@@ -11,7 +11,7 @@ use lockstep_core::state::{CloseIntent, Open, PartialWithdraw};
 use lockstep_core::time::BlockTimestamp;
 use lockstep_signer::SignerError;
 use lockstep_signer::mark::book::MarkRefusal;
-use lockstep_signer::mark::file::{MarkFile, SyncPolicy};
+use lockstep_signer::mark::file::{MarkFile, MarkFileError, SyncPolicy};
 use proptest::prelude::*;
 
 use super::scene::{TestLog, context, domain, durable, durable_state, keys, request, state};
@@ -174,6 +174,29 @@ fn p31_marks_in_a_file_hold_across_processes_and_a_restored_database() {
     // A database from before version 4 is put back: core asks for version 4 with other content.
     assert!(open().sign_state(durable_state(1, 4, 11)).is_err());
     open().sign_state(durable_state(1, 4, 10)).unwrap();
+}
+
+/// Tells the child of the test below where the marks are; the parent runs without it.
+const MARKS_OF_PARENT: &str = "LOCKSTEP_MARKS_OF_PARENT";
+
+#[test]
+fn p31_a_second_process_cannot_sign_while_the_first_does() {
+    if let Some(path) = std::env::var_os(MARKS_OF_PARENT) {
+        let refused = MarkFile::open(path.as_ref(), SyncPolicy::EveryAppend).unwrap_err();
+        assert!(matches!(refused, MarkFileError::InUse { .. }), "{refused}");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("marks");
+    let held = MarkFile::create(&path, SyncPolicy::EveryAppend).unwrap();
+    let child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "signing::p31_a_second_process_cannot_sign_while_the_first_does"])
+        .env(MARKS_OF_PARENT, &path)
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&child.stdout);
+    assert!(child.status.success() && told.contains("1 passed"), "{told}");
+    drop(held);
 }
 
 #[derive(Clone, Copy, Debug)]

@@ -2,6 +2,7 @@ use std::io::{Seek, SeekFrom};
 
 use super::*;
 use crate::mark::book::{MARKS_PER_CHANNEL, Verdict};
+use proptest::prelude::*;
 
 fn mark(channel: u8, version: u64) -> Mark {
     Mark {
@@ -167,4 +168,42 @@ fn a_file_that_has_grown_is_written_anew_with_only_what_is_of_use() {
     drop(file);
     let (_, reopened) = scene.open().unwrap();
     assert_eq!(reopened.highest(mark(1, 0).channel_id), Some(Version(SHED_FLOOR + 2)));
+}
+
+proptest! {
+    // Each case writes and flushes files.
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn p67_no_bytes_make_a_file_of_marks_panic(
+        header in any::<bool>(), body in proptest::collection::vec(any::<u8>(), 0..400)
+    ) {
+        let scene = Scene::new();
+        let start: &[u8] = if header { &MAGIC } else { &[] };
+        fs::write(&scene.path, [start, &body].concat()).unwrap();
+        if let Ok((_, book)) = scene.open() {
+            prop_assert!(book.is_empty(), "a mark came out of noise");
+        }
+    }
+
+    #[test]
+    fn p53_no_damage_makes_up_a_mark_or_loses_one_that_was_promised(
+        at in any::<prop::sample::Index>(), xor in 1..=u8::MAX, cut in any::<bool>()
+    ) {
+        let scene = Scene::with(1..=6, SyncPolicy::EveryAppend);
+        let (_, whole) = scene.open().unwrap();
+        let mut content = fs::read(&scene.path).unwrap();
+        let at = at.index(content.len());
+        if cut { content.truncate(at) } else { content[at] ^= xor }
+        fs::write(&scene.path, content).unwrap();
+        let Ok((_, book)) = scene.open() else { return Ok(()) };
+        let known: Vec<_> = whole.marks().collect();
+        for mark in book.marks() {
+            prop_assert!(known.contains(&mark), "{mark:?} was never written");
+        }
+        // A cut can take away records with the promise about them; damage in place can't.
+        if !cut {
+            prop_assert!(book.len() >= 5, "only {} of 6 are left", book.len());
+        }
+    }
 }
