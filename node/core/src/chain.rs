@@ -162,6 +162,9 @@ pub enum ChainFact {
         /// Whether the payee got it.
         is_paid: bool,
     },
+    /// A finalized block later than the sighting shows ACTIVE, and the transaction that closed can
+    /// no longer land. Only the follower can know that.
+    CloseVanished,
     /// `SecretRevealed`.
     SecretRevealed {
         /// Hash of the secret.

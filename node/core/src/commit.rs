@@ -15,10 +15,12 @@
 //! }
 //! ```
 
+use crate::digest::SigningDomain;
 use crate::ids::{ChannelId, Digest, Version};
 use crate::output::{Effect, Output};
 use crate::record::ChannelRecord;
-use crate::request::SigningRequest;
+use crate::request::{SigningContent, SigningRequest};
+use crate::session::Session;
 use crate::signature::StateSignature;
 
 /// A version that a transition binds to a digest, for the store's second lock.
@@ -35,20 +37,37 @@ pub struct Binding {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Transition {
     next: ChannelRecord,
+    session: Session,
     bindings: Vec<Binding>,
     outputs: Vec<Output>,
+    needs_write: bool,
 }
 
 impl Transition {
     /// From its parts; bindings are checked again by the journal.
-    pub(crate) fn new(next: ChannelRecord, bindings: Vec<Binding>, outputs: Vec<Output>) -> Self {
-        Self { next, bindings, outputs }
+    pub(crate) fn new(
+        next: ChannelRecord,
+        session: Session,
+        bindings: Vec<Binding>,
+        outputs: Vec<Output>,
+        needs_write: bool,
+    ) -> Self {
+        Self { next, session, bindings, outputs, needs_write }
     }
 
     /// A transition with any content, for tests of adapters.
     #[cfg(feature = "testing")]
     pub fn for_test(next: ChannelRecord, bindings: Vec<Binding>, outputs: Vec<Output>) -> Self {
-        Self::new(next, bindings, outputs)
+        Self::new(next, Session::default(), bindings, outputs, true)
+    }
+
+    /// Whether anything must reach the disk: not for a repeated answer, nor for a clock that the next
+    /// block brings again.
+    ///
+    /// # Invariants
+    /// If this is false, bindings are empty and every output follows from what is on disk already.
+    pub fn needs_write(&self) -> bool {
+        self.needs_write
     }
 
     /// The channel.
@@ -94,8 +113,35 @@ impl<T> Durable<T> {
 impl Durable<Transition> {
     /// The record that is on disk now, and what may be done now, in order.
     pub fn into_parts(self) -> (Durable<ChannelRecord>, Vec<Effect>) {
+        let (record, _, effects) = self.into_all();
+        (record, effects)
+    }
+
+    /// The same, with what is known only while the node runs.
+    pub(crate) fn into_all(self) -> (Durable<ChannelRecord>, Session, Vec<Effect>) {
         let effects = self.0.outputs.into_iter().map(release).collect();
-        (Durable(self.0.next), effects)
+        (Durable(self.0.next), self.0.session, effects)
+    }
+}
+
+impl Durable<ChannelRecord> {
+    /// Orders a signature on the record's newest state once more: the same bytes come out.
+    ///
+    /// The state was bound before the record was written, so this releases nothing new.
+    pub(crate) fn request_base_again(
+        &self,
+        domain: &SigningDomain,
+    ) -> Option<Durable<SigningRequest>> {
+        let parts = self.0.parts();
+        let base = parts.base.as_ref()?;
+        let digest = domain.state(&base.state);
+        if parts.guard.bound.get(&base.state.version) != Some(&digest) {
+            return None;
+        }
+        let setup = &parts.setup;
+        let content = SigningContent::State(base.state);
+        let (key, signer) = (setup.key_context(), setup.own_signer());
+        Some(Durable(SigningRequest::new(domain, key, signer, setup.side, content)))
     }
 }
 
@@ -105,7 +151,7 @@ fn release(output: Output) -> Effect {
         Output::Send(message) => Output::Send(message),
         Output::Sign { request, then } => Output::Sign { request: Durable(request), then },
         Output::Submit(obligation) => Output::Submit(obligation),
-        Output::Protect(evidence) => Output::Protect(evidence),
+        Output::Protect { version } => Output::Protect { version },
         Output::Notify(notice) => Output::Notify(notice),
     }
 }
@@ -117,7 +163,8 @@ pub trait Journal {
 
     /// Writes a batch in one go: records, bindings and history, all or nothing.
     ///
-    /// Returns only when the batch survives a power cut. Refuses a binding whose version is bound to
+    /// A transition that does not [need a write](Transition::needs_write) may be left out. Returns only
+    /// when the rest survives a power cut. Refuses a binding whose version is bound to
     /// another digest.
     ///
     /// # Errors

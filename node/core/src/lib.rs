@@ -5,26 +5,47 @@
 //! and randomness are inputs; what is to be done comes out as data, and only after it is durable.
 //!
 //! In reading order: [`ids`], [`money`], [`time`], [`terms`], [`state`], [`lock`], [`update`],
-//! [`digest`], [`signature`], [`adjudicator`], [`message`], [`chain`], [`record`], [`request`], [`output`], [`commit`], [`transfer`].
+//! [`digest`], [`signature`], [`adjudicator`], [`message`], [`chain`], [`record`], [`request`],
+//! [`output`], [`commit`], [`input`], [`channel`], `change`, `phase`, `reestablish`, `recovery`,
+//! [`dispute`], `duty`, [`transfer`].
 
 pub mod adjudicator;
+mod balance;
 pub mod chain;
+mod change;
+pub mod channel;
 pub mod commit;
 pub mod digest;
+pub mod dispute;
+mod draft;
+mod duty;
 pub mod error;
 pub mod ids;
+pub mod input;
 pub mod lock;
 pub mod message;
 pub mod money;
 pub mod output;
+mod phase;
 pub mod record;
+mod recovery;
+mod reestablish;
 pub mod request;
+mod rules;
+mod session;
 pub mod signature;
 pub mod state;
 pub mod terms;
 pub mod time;
 pub mod transfer;
 pub mod update;
+
+pub use draft::hash_of;
+pub use phase::closing::FINAL_GRACE_SECS;
+pub use phase::open::accept::MAX_VERSION_GAP;
+pub use phase::open::withdraw::WITHDRAW_TTL_SECS;
+pub use phase::opening::{accept_open, request_open};
+pub use recovery::RESTORE_GAP;
 
 #[cfg(test)]
 #[allow(clippy::arithmetic_side_effects)]

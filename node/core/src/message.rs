@@ -186,7 +186,10 @@ pub enum PeerMessage {
         reason: RejectReason,
     },
     /// Let us close together.
-    CloseRequest,
+    CloseRequest {
+        /// The least version that the sender would sign; beyond anything it may have lost.
+        min_version: Version,
+    },
     /// What I hold, after each connection.
     Reestablish(ReestablishBody),
 }

@@ -1,6 +1,6 @@
 //! What a transition leads to, once it is durable, in order.
 
-use crate::chain::{Evidence, Obligation};
+use crate::chain::Obligation;
 use crate::commit::Durable;
 use crate::ids::{PaymentId, Sequence, Side, Version};
 use crate::message::{PeerMessage, RejectReason, UnsignedMessage};
@@ -26,8 +26,11 @@ pub enum Output<R = SigningRequest> {
     },
     /// Bring it to the chain.
     Submit(Obligation),
-    /// Hand it to the watchtowers.
-    Protect(Evidence),
+    /// There is a newer state for the watchtowers; they fetch it with `Channel::evidence`.
+    Protect {
+        /// Its version.
+        version: Version,
+    },
     /// Tell the user, and write it to the history in the same transaction.
     Notify(Notice),
 }
@@ -47,13 +50,6 @@ pub enum AfterSigning {
         /// What we owe.
         obligation: Obligation,
     },
-    /// Complete the evidence and hand it to the watchtowers.
-    Protect {
-        /// Our side.
-        side: Side,
-        /// What they need.
-        evidence: Evidence,
-    },
 }
 
 impl AfterSigning {
@@ -64,9 +60,6 @@ impl AfterSigning {
             Self::Submit { side, obligation } => {
                 Output::Submit(obligation.with_signature(side, signature))
             }
-            Self::Protect { side, evidence } => {
-                Output::Protect(evidence.with_signature(side, signature))
-            }
         }
     }
 }
@@ -74,8 +67,8 @@ impl AfterSigning {
 /// Something that a user or a log wants to know. Facts, not sentences.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
-    /// The other side asks to open this channel; the operator decides.
-    OpenRequested,
+    /// The other side consents to the open; the channel may be opened on chain.
+    OpenConsented,
     /// The other side refused to open.
     OpenRejected {
         /// Why.
@@ -138,6 +131,21 @@ pub enum Notice {
     },
     /// A sighted close is gone for good; signing goes on.
     CloseVanished,
+    /// A partial withdrawal was paid, finally.
+    Withdrawn {
+        /// Its version.
+        version: Version,
+    },
+    /// A partial withdrawal can no longer land.
+    WithdrawalExpired {
+        /// Its version.
+        version: Version,
+    },
+    /// The counterparty refuses a partial withdrawal; it may still land until its deadline.
+    WithdrawalRefused {
+        /// Why.
+        reason: RejectReason,
+    },
     /// The channel is settled.
     Settled {
         /// Paid to participant 1.

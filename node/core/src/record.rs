@@ -35,6 +35,8 @@ pub struct ChannelSetup {
     pub side: Side,
     /// The counterparty's node.
     pub peer: NodeId,
+    /// Our signing key's public half; belongs to our signer in the terms.
+    pub own_key: SignerKey,
     /// The counterparty's signing key, once it was shown; checked against the terms.
     pub counterparty_key: Option<SignerKey>,
     /// What both can do.
@@ -79,7 +81,7 @@ pub enum Phase {
     /// The sides close together.
     Closing(ClosingStage),
     /// A close was seen on chain.
-    Disputed(CloseSighting),
+    Disputed(Dispute),
     /// The contract has settled.
     Settled(Settlement),
 }
@@ -87,11 +89,9 @@ pub enum Phase {
 /// Who waits for whom while terms are talked about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum OpeningStage {
-    /// We asked.
+    /// We asked. Whoever is asked keeps nothing until its operator says yes.
     Requested,
-    /// We were asked; our operator decides.
-    Offered,
-    /// One side said no.
+    /// The other side said no.
     Rejected,
 }
 
@@ -107,10 +107,13 @@ pub struct Consent {
 /// How far a cooperative close has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ClosingStage {
-    /// We asked for it.
+    /// We, the acceptor, asked for it.
     Requested,
-    /// Nothing new is taken; what is in flight must be answered first.
-    Draining,
+    /// We, the proposer, take nothing new; what is in flight must be answered first.
+    Draining {
+        /// The final state takes at least this version: the acceptor may have lost data.
+        min_version: Version,
+    },
     /// The final state of this version is bound by us.
     FinalBound {
         /// Its version.
@@ -120,7 +123,29 @@ pub enum ClosingStage {
     FinalSigned {
         /// Its version.
         version: Version,
+        /// We bring it to the chain ourselves once a finalized block is later than this.
+        submit_after: BlockTimestamp,
     },
+    /// Our operator ordered a close with what we hold; nothing new is bound.
+    Unilateral,
+}
+
+/// A close on chain, and where the channel was before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Dispute {
+    /// The close.
+    pub sighting: CloseSighting,
+    /// The cooperative close that was under way; none if the channel was open.
+    pub interrupted: Option<ClosingStage>,
+}
+
+/// A secret and what the chain's registry knows of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct KnownSecret {
+    /// What hashes to its key.
+    pub secret: B256,
+    /// When the registry took it, if it did, by a final block.
+    pub revealed_at: Option<BlockTimestamp>,
 }
 
 /// What the contract paid.
@@ -146,6 +171,8 @@ pub struct Settlement {
     pub position: EventPosition,
     /// Whether the settlement is final.
     pub is_final: bool,
+    /// The cooperative close that was under way, until the settlement is final.
+    pub interrupted: Option<ClosingStage>,
 }
 
 /// Why a channel signs nothing more.
@@ -234,7 +261,7 @@ pub struct PendingUpdate {
     /// The update.
     pub update: Update,
     /// Proposals from this version on leave it out, for this reason.
-    pub dropped: Option<LeftOut>,
+    pub left_out: Option<LeftOut>,
 }
 
 /// From where on, and why, an update is left out.
@@ -253,8 +280,6 @@ pub struct InFlight {
     pub state: State,
     /// Its locks.
     pub locks: Vec<Lock>,
-    /// The base that its message named.
-    pub base_version: Version,
     /// How many updates it includes.
     pub sequences: Sequences,
     /// The acceptor said no; it may have signed all the same.
@@ -349,7 +374,7 @@ pub struct RecordParts {
     /// Invoices that we made.
     pub invoices: BTreeMap<InvoiceId, Invoice>,
     /// Secrets that we know, by hash.
-    pub secrets: BTreeMap<B256, B256>,
+    pub secrets: BTreeMap<B256, KnownSecret>,
     /// What the chain has shown.
     pub chain: ChainFacts,
     /// Proof of the counterparty's equivocation.
@@ -358,7 +383,11 @@ pub struct RecordParts {
 
 /// A record whose parts fit each other.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ChannelRecord(RecordParts);
+pub struct ChannelRecord {
+    // Hashing the terms on every use would cost more than a payment.
+    channel_id: ChannelId,
+    parts: RecordParts,
+}
 
 /// Why parts do not make a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -428,6 +457,8 @@ pub enum RecordPart {
     Secrets,
     /// `equivocation`.
     Equivocation,
+    /// `chain`.
+    Chain,
 }
 
 impl ChannelRecord {
@@ -437,22 +468,27 @@ impl ChannelRecord {
     /// On the first part that does not hold.
     pub fn from_parts(parts: RecordParts) -> Result<Self, RecordError> {
         validate::record(&parts)?;
-        Ok(Self(parts))
+        Ok(Self { channel_id: parts.setup.channel_id(), parts })
+    }
+
+    /// This record with other parts, which this crate derived from it step by step.
+    pub(crate) fn succeed(channel_id: ChannelId, parts: RecordParts) -> Self {
+        Self { channel_id, parts }
     }
 
     /// All parts.
     pub fn parts(&self) -> &RecordParts {
-        &self.0
+        &self.parts
     }
 
     /// All parts, taken out.
     pub fn into_parts(self) -> RecordParts {
-        self.0
+        self.parts
     }
 
     /// The channel's id.
     pub fn channel_id(&self) -> ChannelId {
-        self.0.setup.channel_id()
+        self.channel_id
     }
 }
 

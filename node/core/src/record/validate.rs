@@ -28,6 +28,7 @@ fn setup(setup: &ChannelSetup) -> Result<(), RecordError> {
     setup.terms.validate(setup.domain, setup.policy.period)?;
     let in_flight = setup.policy.max_in_flight;
     ensure((1..=MAX_IN_FLIGHT).contains(&in_flight), RecordPart::Setup)?;
+    ensure(setup.own_key.address() == setup.own_signer(), RecordPart::Setup)?;
     let expected = setup.terms.signer(setup.side.other());
     let key_fits = setup.counterparty_key.is_none_or(|key| key.address() == expected);
     ensure(key_fits, RecordPart::Setup)
@@ -83,7 +84,11 @@ fn base(parts: &RecordParts, domain: &SigningDomain) -> Result<(), RecordError> 
     };
     bound_state(parts, domain, &base.state, &base.locks, RecordPart::Base)?;
     let key = parts.setup.counterparty_key.ok_or(contradiction(RecordPart::Base))?;
-    key.verify(domain.state(&base.state), base.counterparty_signature)?;
+    let digest = domain.state(&base.state);
+    key.verify(digest, base.counterparty_signature)?;
+    if let Some(own) = base.own_signature {
+        parts.setup.own_key.verify(digest, own)?;
+    }
     Ok(())
 }
 
@@ -94,7 +99,6 @@ fn in_flight(parts: &RecordParts, domain: &SigningDomain) -> Result<(), RecordEr
     for proposal in &parts.in_flight {
         bound_state(parts, domain, &proposal.state, &proposal.locks, what)?;
         ensure(proposal.state.version > previous, what)?;
-        ensure(proposal.base_version < proposal.state.version, what)?;
         let within = proposal.sequences.one <= parts.own_sequence
             && proposal.sequences.two <= parts.peer_sequence;
         ensure(within, what)?;

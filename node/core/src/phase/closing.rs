@@ -1,0 +1,148 @@
+//! Closing: the two sides sign a final state, or our operator leaves with what we hold.
+
+use crate::change::{Change, Permit};
+use crate::error::ProtocolError;
+use crate::ids::{Side, Version};
+use crate::message::{PeerMessage, RejectReason};
+use crate::phase::open::accept::MAX_VERSION_GAP;
+use crate::phase::open::propose;
+use crate::record::{ClosingStage, LeftOut, Phase, RecordParts};
+use crate::terms::MAX_IN_FLIGHT;
+use crate::time::BlockTimestamp;
+
+/// The acceptor brings a final state to the chain itself if the proposer has not by then.
+/// Units: seconds of the chain's clock.
+pub const FINAL_GRACE_SECS: u64 = 600;
+
+/// Spec §5: our operator wants to close together.
+pub(crate) fn order(change: &mut Change<'_>) -> Result<(), ProtocolError> {
+    change.permit()?;
+    match change.side() {
+        Side::One => {
+            // A counterparty that lost data signs nothing at or below what it may have signed.
+            let claimed = change.session.claimed_by_peer.next().unwrap_or_default();
+            drain(change, claimed)
+        }
+        Side::Two => {
+            change.write().phase = Phase::Closing(ClosingStage::Requested);
+            send_request(change);
+            Ok(())
+        }
+    }
+}
+
+/// Asks the proposer for a final state above anything that we may have signed and lost.
+pub(crate) fn send_request(change: &mut Change<'_>) {
+    let min_version = change.parts.guard.highest.next().unwrap_or_default();
+    change.send(PeerMessage::CloseRequest { min_version });
+    change.session.asked();
+}
+
+/// Spec §5: the acceptor asks; the proposer drains what is in flight.
+pub(crate) fn handle_request(
+    change: &mut Change<'_>,
+    min_version: Version,
+) -> Result<(), ProtocolError> {
+    if change.side() != Side::One {
+        return Err(ProtocolError::WrongRole { side: Side::One });
+    }
+    match change.permit() {
+        Ok(_) => drain(change, min_version),
+        // The link may repeat: a final state is on its way already.
+        Err(ProtocolError::FinalBound) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+fn drain(change: &mut Change<'_>, min_version: Version) -> Result<(), ProtocolError> {
+    let current = change.parts.guard.highest;
+    if min_version.0.saturating_sub(current.0) > MAX_VERSION_GAP {
+        return Err(ProtocolError::VersionGap { version: min_version, current });
+    }
+    let before = match &change.parts.phase {
+        Phase::Closing(ClosingStage::Draining { min_version }) => *min_version,
+        Phase::Opening(_)
+        | Phase::Funding { .. }
+        | Phase::Open
+        | Phase::Closing(_)
+        | Phase::Disputed(_)
+        | Phase::Settled(_) => Version::ZERO,
+    };
+    let min_version = min_version.max(before);
+    change.write().phase = Phase::Closing(ClosingStage::Draining { min_version });
+    match change.permit()? {
+        Permit::Any | Permit::Draining => propose::propose_more(change),
+        Permit::FinalOnly => propose_final_if_drained(change),
+    }
+}
+
+/// Spec §5: proposes the final state once nothing waits for an answer and no lock is left.
+pub(crate) fn propose_final_if_drained(change: &mut Change<'_>) -> Result<(), ProtocolError> {
+    let Phase::Closing(ClosingStage::Draining { min_version }) = change.parts.phase else {
+        return Ok(());
+    };
+    if !is_drained(&change.parts) {
+        return Ok(());
+    }
+    leave_out_rest(change)?;
+    let version = propose::propose_final(change, min_version)?;
+    change.write().phase = Phase::Closing(ClosingStage::FinalBound { version });
+    Ok(())
+}
+
+fn is_drained(parts: &RecordParts) -> bool {
+    let is_answered = parts.in_flight.iter().all(|proposal| proposal.is_rejected);
+    let has_room = u32::try_from(parts.in_flight.len()).is_ok_and(|count| count < MAX_IN_FLIGHT);
+    let has_locks = parts.base.as_ref().is_some_and(|base| !base.locks.is_empty());
+    is_answered && has_room && !has_locks && !propose::has_news(parts)
+}
+
+/// What only refused proposals hold is not forced on the other side by a final state: nothing could be
+/// proposed after it.
+fn leave_out_rest(change: &mut Change<'_>) -> Result<(), ProtocolError> {
+    let left_out =
+        LeftOut { from: propose::next_version(&change.parts)?, reason: RejectReason::NotNow };
+    let parts = change.write();
+    for entry in parts.own_pending.iter_mut().chain(&mut parts.peer_pending) {
+        entry.left_out = entry.left_out.or(Some(left_out));
+    }
+    Ok(())
+}
+
+/// P41: both have signed the final state. What is left is to bring it to the chain.
+pub(crate) fn final_signed(change: &mut Change<'_>, version: Version) {
+    let submit_after = match change.side() {
+        Side::One => BlockTimestamp::default(),
+        Side::Two => change
+            .parts
+            .chain
+            .finalized
+            .timestamp
+            .checked_add_secs(FINAL_GRACE_SECS)
+            .unwrap_or_default(),
+    };
+    let stage = ClosingStage::FinalSigned { version, submit_after };
+    let phase = match &change.parts.phase {
+        Phase::Open | Phase::Closing(_) => Phase::Closing(stage),
+        Phase::Disputed(dispute) => {
+            let mut dispute = *dispute;
+            dispute.interrupted = Some(stage);
+            Phase::Disputed(dispute)
+        }
+        phase @ (Phase::Opening(_) | Phase::Funding { .. } | Phase::Settled(_)) => phase.clone(),
+    };
+    change.write().phase = phase;
+}
+
+/// Spec §5, P46: closing with what we hold is always possible, under every mark.
+pub(crate) fn force(change: &mut Change<'_>) -> Result<(), ProtocolError> {
+    match &change.parts.phase {
+        Phase::Open | Phase::Closing(_) => {
+            change.write().phase = Phase::Closing(ClosingStage::Unilateral);
+            Ok(())
+        }
+        // It is being closed, or closed, already.
+        Phase::Disputed(_) | Phase::Settled(_) => Ok(()),
+        Phase::Opening(_) | Phase::Funding { .. } => Err(ProtocolError::WrongPhase),
+    }
+}

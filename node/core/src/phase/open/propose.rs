@@ -1,0 +1,251 @@
+//! The proposer makes states.
+
+use crate::balance::{check_acceptable, worst_balances};
+use crate::change::{Change, Permit};
+use crate::draft::Draft;
+use crate::error::{Invariant, ProtocolError};
+use crate::ids::{Sequence, Side, Version};
+use crate::message::{Proposal, RejectReason, UnsignedMessage};
+use crate::phase::closing;
+use crate::phase::open::apply;
+use crate::record::{CoSigned, InFlight, LeftOut, PendingUpdate, RecordParts, Sequences};
+use crate::request::SigningContent;
+use crate::signature::StateSignature;
+use crate::state::{State, StateKind};
+use crate::terms::MAX_IN_FLIGHT;
+use crate::update::{MAX_UPDATES_BYTES, Update};
+
+/// What goes into the next state.
+struct Content {
+    draft: Draft,
+    sequences: Sequences,
+}
+
+/// The version that the next state takes.
+pub(crate) fn next_version(parts: &RecordParts) -> Result<Version, ProtocolError> {
+    parts.guard.highest.next().ok_or(ProtocolError::InvariantBroken(Invariant::Bounds))
+}
+
+/// Spec §2: one state covers all that waits, as long as the window has room.
+pub(crate) fn propose_more(change: &mut Change<'_>) -> Result<(), ProtocolError> {
+    if change.side() != Side::One || change.session.is_silent {
+        return Ok(());
+    }
+    match change.permit() {
+        Ok(Permit::Any | Permit::Draining) => {}
+        Ok(Permit::FinalOnly)
+        | Err(
+            ProtocolError::Frozen { .. }
+            | ProtocolError::WrongPhase
+            | ProtocolError::FinalBound
+            | ProtocolError::CloseSeen,
+        ) => return Ok(()),
+        Err(error) => return Err(error),
+    }
+    if has_news(&change.parts) && has_room(&change.parts) {
+        let content = next_content(&change.parts)?;
+        if is_within_value(&change.parts, &content)? {
+            propose(change, content, StateKind::Ordinary, next_version(&change.parts)?)?;
+        }
+    }
+    closing::propose_final_if_drained(change)
+}
+
+/// Whether a new state would differ from the newest in flight, or must replace a refused one.
+pub(crate) fn has_news(parts: &RecordParts) -> bool {
+    let newest = parts.in_flight.last();
+    let base_version = parts.base.as_ref().map_or(Version::ZERO, |base| base.state.version);
+    let version = newest.map_or(base_version, |proposal| proposal.state.version);
+    let covered = newest.map_or(parts.base_sequences, |proposal| proposal.sequences);
+    let is_new = |entry: &PendingUpdate, through: Sequence| match entry.left_out {
+        None => entry.update.sequence > through,
+        Some(left_out) => left_out.from > version,
+    };
+    parts.own_pending.iter().any(|entry| is_new(entry, covered.one))
+        || parts.peer_pending.iter().any(|entry| is_new(entry, covered.two))
+}
+
+fn has_room(parts: &RecordParts) -> bool {
+    let limit = parts.setup.policy.max_in_flight.min(MAX_IN_FLIGHT);
+    u32::try_from(parts.in_flight.len()).is_ok_and(|count| count < limit)
+}
+
+/// The base with our updates, as many as fit a message, and every intent.
+fn next_content(parts: &RecordParts) -> Result<Content, ProtocolError> {
+    let broken = |_: RejectReason| ProtocolError::InvariantBroken(Invariant::PendingFits);
+    let mut draft = Draft::from_base(parts.base.as_ref());
+    let mut sequences = parts.base_sequences;
+    let mut size = 0usize;
+    for entry in &parts.own_pending {
+        if entry.left_out.is_none() {
+            size = size.saturating_add(entry.update.size_bound());
+            if size > MAX_UPDATES_BYTES {
+                break;
+            }
+            draft.apply(Side::One, &entry.update.action).map_err(broken)?;
+        }
+        sequences.one = entry.update.sequence;
+    }
+    for entry in &parts.peer_pending {
+        if entry.left_out.is_none() {
+            draft.apply(Side::Two, &entry.update.action).map_err(broken)?;
+        }
+        sequences.two = entry.update.sequence;
+    }
+    Ok(Content { draft, sequences })
+}
+
+/// Spec §2: what is in flight may move only so much beyond the newest co-signed state.
+fn is_within_value(parts: &RecordParts, content: &Content) -> Result<bool, ProtocolError> {
+    let limit = parts.setup.policy.max_in_flight_value;
+    let base = parts.base.as_ref().map(|base| &base.state);
+    let state =
+        content.draft.state(parts.setup.channel_id(), next_version(parts)?, StateKind::Ordinary)?;
+    let before = worst_balances(parts, base)?.of(Side::One);
+    let after = worst_balances(parts, Some(&state))?.of(Side::One);
+    Ok(parts.in_flight.is_empty() || before.saturating_sub(after) <= limit)
+}
+
+/// Binds a state and sends it.
+fn propose(
+    change: &mut Change<'_>,
+    content: Content,
+    kind: StateKind,
+    version: Version,
+) -> Result<(), ProtocolError> {
+    let Content { draft, sequences } = content;
+    let state = draft.state(change.channel_id, version, kind)?;
+    // P33: the contract's own predicate, before anything is bound.
+    check_acceptable(&change.parts, &state)?;
+    change.bind(version, change.domain.state(&state))?;
+    let locks = draft.into_locks();
+    let in_flight = InFlight { state, locks, sequences, is_rejected: false };
+    send_proposal(change, &in_flight);
+    change.write().in_flight.push(in_flight);
+    change.session.asked();
+    Ok(())
+}
+
+/// Proposes the final state: the newest content, which has no locks, and nothing after it.
+pub(crate) fn propose_final(
+    change: &mut Change<'_>,
+    min_version: Version,
+) -> Result<Version, ProtocolError> {
+    let version = next_version(&change.parts)?.max(min_version);
+    let content = next_content(&change.parts)?;
+    propose(change, content, StateKind::Final, version)?;
+    Ok(version)
+}
+
+/// Sends a bound proposal, for the first time or again; it lists all updates since the base.
+pub(crate) fn send_proposal(change: &mut Change<'_>, in_flight: &InFlight) {
+    let version = in_flight.state.version;
+    let parts = &change.parts;
+    let is_left_out =
+        |entry: &&PendingUpdate| entry.left_out.is_some_and(|left_out| left_out.from <= version);
+    let updates: Vec<Update> = parts
+        .own_pending
+        .iter()
+        .take_while(|entry| entry.update.sequence <= in_flight.sequences.one)
+        .filter(|entry| !is_left_out(entry))
+        .map(|entry| entry.update.clone())
+        .collect();
+    let refused: Vec<Sequence> = parts
+        .peer_pending
+        .iter()
+        .take_while(|entry| entry.update.sequence <= in_flight.sequences.two)
+        .filter(is_left_out)
+        .map(|entry| entry.update.sequence)
+        .collect();
+    let proposal = Proposal {
+        base_version: parts.base.as_ref().map_or(Version::ZERO, |base| base.state.version),
+        state: in_flight.state,
+        locks: in_flight.locks.clone(),
+        updates,
+        intents_through: in_flight.sequences.two,
+        refused,
+    };
+    let content = SigningContent::State(in_flight.state);
+    change.sign_and_send(content, UnsignedMessage::Propose(proposal));
+}
+
+/// Spec §2: the acceptor's countersignature makes a state the base. This binds nothing new, so it
+/// counts in every phase: what we hold after a close was seen may be what the challenge needs.
+pub(crate) fn handle_accept(
+    change: &mut Change<'_>,
+    version: Version,
+    signature: StateSignature,
+) -> Result<(), ProtocolError> {
+    if change.side() != Side::One {
+        return Err(ProtocolError::WrongRole { side: Side::One });
+    }
+    let base_version = change.parts.base.as_ref().map_or(Version::ZERO, |base| base.state.version);
+    if version <= base_version {
+        // The link may repeat, and an older answer is overtaken by a newer one.
+        return Ok(());
+    }
+    let found = change.parts.in_flight.iter().find(|entry| entry.state.version == version);
+    let in_flight = found.cloned().ok_or(ProtocolError::UnknownVersion { version })?;
+    let key = change.parts.setup.counterparty_key.ok_or(ProtocolError::WrongPhase)?;
+    key.verify(change.domain.state(&in_flight.state), signature)?;
+    adopt_in_flight(change, in_flight, signature)
+}
+
+/// A proposal of ours is co-signed now.
+pub(crate) fn adopt_in_flight(
+    change: &mut Change<'_>,
+    in_flight: InFlight,
+    signature: StateSignature,
+) -> Result<(), ProtocolError> {
+    let InFlight { state, locks, sequences, .. } = in_flight;
+    let version = state.version;
+    let base = CoSigned { state, locks, counterparty_signature: signature, own_signature: None };
+    apply::replace_base(change, base, sequences);
+    apply::end_pending(change, Side::One, sequences.one, version)?;
+    apply::end_pending(change, Side::Two, sequences.two, version)?;
+    let still_waits = !change.parts.in_flight.is_empty();
+    change.session.heard(still_waits);
+    if state.kind == StateKind::Final {
+        closing::final_signed(change, version);
+    }
+    propose_more(change)
+}
+
+/// Spec §2: the acceptor does not sign. The version stays maybe agreed: it is never reused and never
+/// forgotten until a later one is co-signed. The update at fault is left out from the next version on.
+pub(crate) fn handle_reject(
+    change: &mut Change<'_>,
+    version: Version,
+    reason: RejectReason,
+    at_fault: Option<Sequence>,
+) -> Result<(), ProtocolError> {
+    if change.side() != Side::One {
+        return Err(ProtocolError::WrongRole { side: Side::One });
+    }
+    let is_old = version <= change.parts.base.as_ref().map_or(Version::ZERO, |b| b.state.version);
+    let place = change.parts.in_flight.iter().position(|entry| entry.state.version == version);
+    let Some(place) = place else {
+        return if is_old { Ok(()) } else { Err(ProtocolError::UnknownVersion { version }) };
+    };
+    let from = next_version(&change.parts)?;
+    let parts = change.write();
+    if let Some(rejected) = parts.in_flight.get_mut(place) {
+        rejected.is_rejected = true;
+    }
+    let at_fault = at_fault.and_then(|sequence| {
+        parts.own_pending.iter_mut().find(|entry| entry.update.sequence == sequence)
+    });
+    if let Some(entry) = at_fault
+        && entry.left_out.is_none()
+    {
+        entry.left_out = Some(LeftOut { from, reason });
+    }
+    let still_waits = change.parts.in_flight.iter().any(|entry| !entry.is_rejected);
+    change.session.heard(still_waits);
+    propose_more(change)
+}
+
+/// A state of ours that the other side shows co-signed, found among those in flight.
+pub(crate) fn find_in_flight(parts: &RecordParts, state: &State) -> Option<InFlight> {
+    parts.in_flight.iter().find(|entry| entry.state == *state).cloned()
+}

@@ -1,0 +1,87 @@
+//! Settled: the contract has paid; only locks may still be decided.
+
+use crate::chain::{ChannelStatus, CloseMode, EventPosition};
+use crate::change::Change;
+use crate::ids::Version;
+use crate::lock::Lock;
+use crate::money::Amount;
+use crate::output::Notice;
+use crate::record::{ClosingStage, Phase, RecordParts, Settlement};
+
+/// What `ChannelClosed` says.
+pub(crate) struct Closed {
+    pub(crate) version: Version,
+    pub(crate) paid1: Amount,
+    pub(crate) paid2: Amount,
+    pub(crate) held1: Amount,
+    pub(crate) held2: Amount,
+    pub(crate) mode: CloseMode,
+}
+
+/// The contract has settled. Before it is final this only stops all binding, as a close does.
+pub(crate) fn close(
+    change: &mut Change<'_>,
+    closed: &Closed,
+    position: EventPosition,
+    is_final: bool,
+) {
+    let interrupted = match &change.parts.phase {
+        Phase::Settled(settlement) if settlement.is_final => return,
+        Phase::Settled(settlement) => settlement.interrupted,
+        Phase::Disputed(dispute) => dispute.interrupted,
+        Phase::Closing(stage) => Some(*stage),
+        Phase::Open | Phase::Funding { .. } | Phase::Opening(_) => None::<ClosingStage>,
+    };
+    let settlement = Settlement {
+        version: closed.version,
+        mode: closed.mode,
+        paid1: closed.paid1,
+        paid2: closed.paid2,
+        held1: closed.held1,
+        held2: closed.held2,
+        locks: settled_locks(&change.parts, closed),
+        resolved: 0,
+        position,
+        is_final,
+        interrupted,
+    };
+    change.write().phase = Phase::Settled(settlement);
+    if is_final {
+        change.write().chain.status = ChannelStatus::Closed;
+        change.notify(Notice::Settled { paid1: closed.paid1, paid2: closed.paid2 });
+    }
+}
+
+/// The list of the settled version, among all that we hold.
+fn settled_locks(parts: &RecordParts, closed: &Closed) -> Vec<Lock> {
+    if closed.held1.is_zero() && closed.held2.is_zero() {
+        return vec![];
+    }
+    let base = parts.base.iter().map(|base| (base.state.version, &base.locks));
+    let in_flight =
+        parts.in_flight.iter().map(|proposal| (proposal.state.version, &proposal.locks));
+    let mut withdrawn = parts.withdrawal.iter().map(|known| known.withdraw.version);
+    let found = base.chain(in_flight).find(|(version, _)| *version == closed.version);
+    match found {
+        Some((_, locks)) => locks.clone(),
+        // A withdrawal holds the locks of the state before it.
+        None if withdrawn.any(|version| version == closed.version) => {
+            parts.base.as_ref().map(|base| base.locks.clone()).unwrap_or_default()
+        }
+        None => vec![],
+    }
+}
+
+/// One lock of the settled list is decided.
+pub(crate) fn lock_resolved(change: &mut Change<'_>, index: u32) {
+    let bit = 1u32.checked_shl(index).unwrap_or(0);
+    if let Phase::Settled(settlement) = &mut change.write().phase {
+        settlement.resolved |= bit;
+    }
+}
+
+/// Whether nothing can happen any more.
+pub(crate) fn is_over(settlement: &Settlement) -> bool {
+    let decided = usize::try_from(settlement.resolved.count_ones()).unwrap_or(0);
+    settlement.is_final && decided == settlement.locks.len()
+}

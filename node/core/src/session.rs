@@ -1,0 +1,36 @@
+//! What a channel knows only while the node runs: connection, timeouts, the newest head.
+
+use crate::ids::Version;
+use crate::time::{BlockPoint, EngineTime};
+
+/// Lost with every restart, and nothing is lost by it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Session {
+    /// Whether a connection to the counterparty is up.
+    pub(crate) is_connected: bool,
+    /// The engine's clock at the last input that had it.
+    pub(crate) now: EngineTime,
+    /// Since when the counterparty owes an answer.
+    pub(crate) waiting_since: Option<EngineTime>,
+    /// The counterparty has owed an answer for too long; nothing new is proposed to it.
+    pub(crate) is_silent: bool,
+    /// The newest head. Its time is for acting early, never for expiring anything.
+    pub(crate) head: BlockPoint,
+    /// The highest version that the counterparty claims to have bound, without proof.
+    pub(crate) claimed_by_peer: Version,
+}
+
+impl Session {
+    /// The counterparty answered, or owes nothing.
+    pub(crate) fn heard(&mut self, still_waits: bool) {
+        self.is_silent = false;
+        self.waiting_since = still_waits.then_some(self.now);
+    }
+
+    /// Something was sent that asks for an answer.
+    pub(crate) fn asked(&mut self) {
+        if self.waiting_since.is_none() {
+            self.waiting_since = Some(self.now);
+        }
+    }
+}

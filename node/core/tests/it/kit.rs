@@ -1,0 +1,370 @@
+//! Two channels, a journal and a signer in memory, and a link that a test drives by hand.
+
+use alloy_primitives::{Address, B256};
+use k256::ecdsa::SigningKey;
+use lockstep_core::adjudicator::{Adjudicator, Call, PresentedConsent};
+use lockstep_core::chain::{ChainEvent, ChainFact, EventPosition, Obligation};
+use lockstep_core::channel::Channel;
+use lockstep_core::commit::{Durable, Journal, Signer, Transition, commit, recover};
+use lockstep_core::error::ProtocolError;
+use lockstep_core::ids::{AccountRef, ChannelId, Digest, Domain, NodeId, Side, Version};
+use lockstep_core::input::{Command, Input};
+use lockstep_core::message::PeerMessage;
+use lockstep_core::money::Amount;
+use lockstep_core::output::{Effect, Notice, Output};
+use lockstep_core::record::{ChannelRecord, ChannelSetup};
+use lockstep_core::request::SigningRequest;
+use lockstep_core::signature::{SignerKey, StateSignature};
+use lockstep_core::terms::{Features, PeriodBounds, Policy, Terms};
+use lockstep_core::time::{BlockNumber, BlockPoint, BlockTimestamp, EngineTime, Finality};
+use lockstep_core::update::{Action, Memo, Payment};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+
+pub const DOMAIN: Domain = Domain::Evm { chain_id: 31_337, contract: Address::repeat_byte(0xcc) };
+pub const BOUNDS: PeriodBounds = PeriodBounds { minimum: 60, maximum: 6_000 };
+pub const PERIOD: u32 = 1_000;
+pub const DEPOSIT: u64 = 1_000_000;
+
+pub fn amount(value: u64) -> Amount {
+    Amount::from(value)
+}
+
+pub fn signing_key(side: Side) -> SigningKey {
+    SigningKey::from_slice(&[side.number(); 32]).unwrap()
+}
+
+pub fn signer_key(side: Side) -> SignerKey {
+    SignerKey::from_verifying_key(*signing_key(side).verifying_key())
+}
+
+pub fn sign(side: Side, digest: Digest) -> StateSignature {
+    let key = signing_key(side);
+    let (signature, recovery) = key.sign_prehash_recoverable(digest.0.as_slice()).unwrap();
+    StateSignature::from_parts(&signature, recovery).unwrap()
+}
+
+pub fn participant(side: Side) -> AccountRef {
+    AccountRef::Evm(Address::repeat_byte(0xa0 + side.number()))
+}
+
+pub fn terms() -> Terms {
+    Terms {
+        participant1: participant(Side::One),
+        participant2: participant(Side::Two),
+        signer1: signer_key(Side::One).address(),
+        signer2: signer_key(Side::Two).address(),
+        token: AccountRef::Evm(Address::ZERO),
+        challenge_period: PERIOD,
+        salt: B256::repeat_byte(5),
+    }
+}
+
+pub fn policy() -> Policy {
+    Policy { period: BOUNDS, lock_margin_secs: 600, ..Policy::default() }
+}
+
+pub fn setup(side: Side, policy: Policy) -> ChannelSetup {
+    ChannelSetup {
+        domain: DOMAIN,
+        terms: terms(),
+        side,
+        peer: NodeId([side.other().number(); 33]),
+        own_key: signer_key(side),
+        counterparty_key: None,
+        features: Features::ALL,
+        policy,
+        deposit1: amount(DEPOSIT),
+        deposit2: amount(DEPOSIT),
+    }
+}
+
+/// A disk: what was written, and every digest that a version was ever bound to.
+#[derive(Default)]
+pub struct Disk {
+    record: Option<ChannelRecord>,
+    bound: BTreeMap<Version, Digest>,
+    pub writes: usize,
+}
+
+impl Journal for Disk {
+    type Error = &'static str;
+
+    fn write_through(&mut self, batch: &[&Transition]) -> Result<(), Self::Error> {
+        for transition in batch {
+            for binding in transition.bindings() {
+                let known = self.bound.insert(binding.version, binding.digest);
+                if known.is_some_and(|known| known != binding.digest) {
+                    return Err("one version has two digests");
+                }
+            }
+            if transition.needs_write() {
+                // Paired assertion: whatever is written can be read back.
+                let parts = transition.next().parts().clone();
+                let read = ChannelRecord::from_parts(parts).map_err(|_| "record does not hold")?;
+                self.record = Some(read);
+                self.writes += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, _: ChannelId) -> Result<Option<ChannelRecord>, Self::Error> {
+        Ok(self.record.clone())
+    }
+}
+
+/// A signer that remembers all it ever signed and refuses a second digest of a version (P31).
+#[derive(Clone, Default)]
+pub struct Keys {
+    signed: Rc<RefCell<BTreeMap<(Side, Version), Digest>>>,
+}
+
+impl Signer for Keys {
+    type Error = &'static str;
+
+    fn sign_state(&self, request: Durable<SigningRequest>) -> Result<StateSignature, Self::Error> {
+        let request = request.into_inner();
+        if let Some(version) = request.version() {
+            let known =
+                self.signed.borrow_mut().insert((request.side(), version), request.digest());
+            if known.is_some_and(|known| known != request.digest()) {
+                return Err("two digests of one version under our key");
+            }
+        }
+        Ok(sign(request.side(), request.digest()))
+    }
+}
+
+/// One node: a channel, its disk, and what came out of it.
+pub struct Node {
+    pub channel: Channel,
+    pub disk: Disk,
+    keys: Keys,
+    pub outbox: VecDeque<PeerMessage>,
+    pub notices: Vec<Notice>,
+    pub duties: Vec<Obligation>,
+}
+
+impl Node {
+    fn create(transition: Transition, keys: Keys) -> Self {
+        let mut disk = Disk::default();
+        let mut durable = commit(&mut disk, vec![transition]).unwrap();
+        let (channel, effects) = Channel::create(durable.remove(0));
+        let mut node =
+            Self { channel, disk, keys, outbox: VecDeque::new(), notices: vec![], duties: vec![] };
+        node.carry_out(effects);
+        node
+    }
+
+    fn carry_out(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            let done = match effect {
+                Output::Sign { request, then } => {
+                    then.complete(self.keys.sign_state(request).unwrap())
+                }
+                other => other,
+            };
+            match done {
+                Output::Send(message) => self.outbox.push_back(message),
+                Output::Submit(obligation) => self.duties.push(obligation),
+                Output::Notify(notice) => self.notices.push(notice),
+                Output::Protect { .. } => {}
+                Output::Sign { .. } => unreachable!("a signature is complete"),
+            }
+        }
+    }
+
+    /// Handles, commits, adopts and carries out.
+    pub fn input(&mut self, input: Input) -> Result<(), ProtocolError> {
+        let transition = self.channel.handle(input)?;
+        let mut durable = commit(&mut self.disk, vec![transition]).unwrap();
+        let effects = self.channel.adopt(durable.remove(0))?;
+        self.carry_out(effects);
+        Ok(())
+    }
+
+    /// Handles and commits, then dies before anything is signed or sent.
+    pub fn input_and_crash(&mut self, input: Input) -> Result<(), ProtocolError> {
+        let transition = self.channel.handle(input)?;
+        commit(&mut self.disk, vec![transition]).unwrap();
+        self.restart();
+        Ok(())
+    }
+
+    pub fn restart(&mut self) {
+        let id = self.channel.channel_id();
+        self.outbox.clear();
+        self.channel = Channel::resume(recover(&mut self.disk, id).unwrap().unwrap());
+        self.input(Input::Started).unwrap();
+    }
+
+    /// Puts an old record on the disk, as a backup does; the signer forgets nothing.
+    pub fn restore(&mut self, backup: ChannelRecord) {
+        self.disk.record = Some(backup);
+        self.restart();
+    }
+
+    pub fn backup(&self) -> ChannelRecord {
+        self.disk.record.clone().unwrap()
+    }
+
+    pub fn command(&mut self, command: Command) -> Result<(), ProtocolError> {
+        self.input(Input::Command(command))
+    }
+
+    pub fn pay(&mut self, value: u64) -> Result<(), ProtocolError> {
+        self.command(Command::Update(vec![pay(value)]))
+    }
+
+    pub fn peer(&mut self, message: PeerMessage) -> Result<(), ProtocolError> {
+        self.input(Input::Peer(message))
+    }
+
+    /// A fact of the chain, at a block of its own.
+    pub fn fact(&mut self, block: u64, finality: Finality, fact: ChainFact) {
+        let position = EventPosition { block: BlockNumber(block), log_index: 1 };
+        let timestamp = BlockTimestamp(block);
+        let event = ChainEvent { position, timestamp, finality, fact };
+        self.input(Input::Chain(event)).unwrap();
+    }
+
+    pub fn finalized(&mut self, block: u64) {
+        self.input(Input::Finalized(point(block))).unwrap();
+    }
+
+    /// Balance of our side at the newest co-signed state.
+    pub fn own(&self) -> Amount {
+        self.channel.balances().unwrap().of(self.channel.side())
+    }
+
+    pub fn count(&self, is_meant: impl Fn(&Notice) -> bool) -> usize {
+        self.notices.iter().filter(|notice| is_meant(notice)).count()
+    }
+}
+
+pub fn point(block: u64) -> BlockPoint {
+    BlockPoint { number: BlockNumber(block), timestamp: BlockTimestamp(block) }
+}
+
+pub fn pay(value: u64) -> Action {
+    Action::Pay(Payment { amount: amount(value), memo: Memo::default(), invoice: None })
+}
+
+/// Both nodes of a channel.
+pub struct Pair {
+    pub one: Node,
+    pub two: Node,
+}
+
+impl Pair {
+    /// A channel that both have agreed on, and that is not on chain yet.
+    pub fn funding() -> Self {
+        Self::funding_with(policy(), policy())
+    }
+
+    pub fn funding_with(policy1: Policy, policy2: Policy) -> Self {
+        let keys = Keys::default();
+        let request = lockstep_core::request_open(setup(Side::One, policy1)).unwrap();
+        let mut one = Node::create(request, keys.clone());
+        let Some(PeerMessage::OpenRequest(request)) = one.outbox.pop_front() else {
+            panic!("an open begins with a request")
+        };
+        let deadline = BlockTimestamp(10_000);
+        let peer = NodeId([1; 33]);
+        let own_key = signer_key(Side::Two);
+        let accepted =
+            lockstep_core::accept_open(&request, peer, policy2, own_key, deadline).unwrap();
+        let mut pair = Self { one, two: Node::create(accepted, keys) };
+        pair.exchange();
+        pair
+    }
+
+    /// An open channel with a deposit on each side, and a connection.
+    pub fn open() -> Self {
+        Self::open_with(policy(), policy())
+    }
+
+    pub fn open_with(policy1: Policy, policy2: Policy) -> Self {
+        let mut pair = Self::funding_with(policy1, policy2);
+        for node in [&mut pair.one, &mut pair.two] {
+            let opened = ChainFact::Opened { deposit1: amount(DEPOSIT), is_active: false };
+            node.fact(1, Finality::Final, opened);
+            let joined = ChainFact::Joined { deposit2: amount(DEPOSIT) };
+            node.fact(2, Finality::Final, joined);
+            node.finalized(3);
+        }
+        pair.connect();
+        pair
+    }
+
+    pub fn node(&mut self, side: Side) -> &mut Node {
+        match side {
+            Side::One => &mut self.one,
+            Side::Two => &mut self.two,
+        }
+    }
+
+    /// A new connection: what was under way is lost, and both say what they hold.
+    pub fn connect(&mut self) {
+        for side in [Side::One, Side::Two] {
+            let node = self.node(side);
+            node.outbox.clear();
+            node.input(Input::Disconnected).unwrap();
+            node.input(Input::Connected { now: EngineTime(0) }).unwrap();
+        }
+        self.exchange();
+    }
+
+    /// Delivers one message from a side; whether there was one.
+    pub fn deliver(&mut self, from: Side) -> bool {
+        let Some(message) = self.node(from).outbox.pop_front() else { return false };
+        let result = self.node(from.other()).peer(message.clone());
+        assert!(is_harmless(&result), "{message:?}: {result:?}");
+        true
+    }
+
+    /// Delivers everything, in turn, until both are silent.
+    pub fn exchange(&mut self) {
+        let mut steps = 0;
+        while self.deliver(Side::One) | self.deliver(Side::Two) {
+            steps += 1;
+            assert!(steps < 10_000, "two honest nodes never fall silent");
+        }
+    }
+
+    pub fn finalized(&mut self, block: u64) {
+        self.one.finalized(block);
+        self.two.finalized(block);
+    }
+
+    /// Both hold the same newest state and nothing waits.
+    pub fn assert_in_step(&self) {
+        let (one, two) = (self.one.channel.parts(), self.two.channel.parts());
+        let state =
+            |parts: &lockstep_core::record::RecordParts| parts.base.as_ref().map(|base| base.state);
+        assert_eq!(state(one), state(two));
+        assert!(one.in_flight.is_empty(), "{:?}", one.in_flight);
+        assert!(one.own_pending.is_empty() && two.own_pending.is_empty());
+        assert!(one.peer_pending.is_empty());
+    }
+
+    /// A chain that holds this channel with both deposits, active.
+    pub fn chain(&self) -> Adjudicator {
+        let mut chain = Adjudicator::new(DOMAIN, BOUNDS, terms());
+        let call = |side| Call { sender: participant(side), now: BlockTimestamp(1) };
+        let none = PresentedConsent::default();
+        let step = chain.open_channel(call(Side::One), amount(DEPOSIT), &none).unwrap();
+        chain.apply(&step);
+        let step = chain.join_channel(call(Side::Two), amount(DEPOSIT), &none).unwrap();
+        chain.apply(&step);
+        chain
+    }
+}
+
+/// Between honest nodes an error may only mean that the message came too late.
+fn is_harmless(result: &Result<(), ProtocolError>) -> bool {
+    use lockstep_core::error::ErrorClass;
+    result.as_ref().map_or_else(|error| error.class() == ErrorClass::Refused, |()| true)
+}
