@@ -1,0 +1,278 @@
+//! The storage engine with everything that makes it trustworthy: one group in, durable or refused
+//! or poisoned.
+//!
+//! Order of one group: fence, room, transaction, flush, `fdatasync`, fence, witness. Only after the
+//! `fdatasync` does anyone hear of success; any failure from the transaction on poisons the engine
+//! for good. Reads go on.
+
+use crate::{
+    chunk,
+    disk::Disk,
+    epoch::{HeadVerdict, JournalHead, Mark},
+    error::{Damage, Step, StoreError},
+    head::Head,
+    lock_file::LockFile,
+    slot_file::{Found, PAYLOAD_BYTES, SlotFile},
+    table::{Table, number_of_key, numbered_key},
+    transaction,
+    write_set::WriteSet,
+};
+
+/// Guard rows that one group drops at most, so that a long overdue clean-up does not make a huge group.
+const MAX_DROPPED_GUARDS: usize = 256;
+
+/// An open database, owned by the one who writes.
+pub struct Engine {
+    pub(crate) trees: Vec<sled::Tree>,
+    pub(crate) disk: Box<dyn Disk>,
+    pub(crate) fence: SlotFile,
+    pub(crate) witness: SlotFile,
+    pub(crate) head: Head,
+    pub(crate) health: Health,
+    // Dropped last: nobody else may open the files before the engine has let go of them.
+    pub(crate) db: sled::Db,
+    pub(crate) _lock: LockFile,
+}
+
+/// Whether the engine may write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Health {
+    /// Yes.
+    Sound,
+    /// A group is under way. A panic on that way leaves it so, which forbids all further writes.
+    Writing,
+    /// No: an earlier group failed on its way to the disk.
+    Poisoned,
+}
+
+/// A value with its key.
+pub type Row = (Vec<u8>, Vec<u8>);
+
+impl Engine {
+    /// Makes one group durable.
+    ///
+    /// # Errors
+    /// A refusal or [`StoreError::DiskFull`] when nothing was written; anything else poisons.
+    pub fn write(&mut self, set: &WriteSet) -> Result<(), StoreError> {
+        let next = Head { sequence: self.head.sequence.saturating_add(1), ..self.head };
+        self.write_with_head(set, next)
+    }
+
+    pub(crate) fn write_with_head(&mut self, set: &WriteSet, next: Head) -> Result<(), StoreError> {
+        match self.health {
+            Health::Sound => {}
+            Health::Writing | Health::Poisoned => return Err(StoreError::Poisoned),
+        }
+        set.check_size()?;
+        self.disk.reserve().map_err(StoreError::DiskFull)?;
+        let dropped_guards = self.guards_below(set)?;
+        self.health = Health::Writing;
+        let outcome = self.write_through(set, &dropped_guards, next);
+        self.health = match &outcome {
+            Ok(()) | Err(StoreError::Refused(_)) => Health::Sound,
+            Err(
+                StoreError::DiskFull(_)
+                | StoreError::Io { .. }
+                | StoreError::Engine { .. }
+                | StoreError::Fenced { .. }
+                | StoreError::Poisoned
+                | StoreError::Damaged(_),
+            ) => Health::Poisoned,
+        };
+        outcome
+    }
+
+    fn write_through(
+        &mut self,
+        set: &WriteSet,
+        dropped_guards: &[Vec<u8>],
+        next: Head,
+    ) -> Result<(), StoreError> {
+        self.check_fence()?;
+        let head = transaction::run(&self.trees, set, dropped_guards, next)?;
+        self.db.flush().map_err(|source| StoreError::Engine { step: Step::Flush, source })?;
+        self.disk.sync_data().map_err(|source| StoreError::Io { step: Step::Sync, source })?;
+        // Whoever opened the journal meanwhile may have missed this group; it must not count.
+        self.check_fence()?;
+        self.witness
+            .write(&encode_witness(head.sequence))
+            .map_err(|source| StoreError::Io { step: Step::Witness, source })?;
+        self.head = head;
+        Ok(())
+    }
+
+    /// The fence must still name our epoch and incarnation.
+    fn check_fence(&mut self) -> Result<(), StoreError> {
+        let found = self
+            .fence
+            .read_newest()
+            .map_err(|source| StoreError::Io { step: Step::Fence, source })?;
+        let ours = self.head.journal;
+        let mark = match found {
+            Found::Value(payload) => Mark::decode(&payload).unwrap_or_default(),
+            Found::Nothing | Found::Damaged => Mark::default(),
+        };
+        if mark.claimed != ours.epoch || mark.incarnation != ours.incarnation {
+            return Err(StoreError::Fenced { ours: ours.epoch, found: mark.claimed });
+        }
+        Ok(())
+    }
+
+    /// The guard rows that `set` retires, oldest first.
+    fn guards_below(&self, set: &WriteSet) -> Result<Vec<Vec<u8>>, StoreError> {
+        let mut dropped = Vec::new();
+        for (channel, below) in &set.retired {
+            let tree = self.tree(Table::Guard)?;
+            for row in tree.range(numbered_key(channel, 0)..numbered_key(channel, *below)) {
+                let (row_key, _) = row.map_err(read_error)?;
+                let Some((key, 0)) = chunk::split_row_key(&row_key) else { continue };
+                if number_of_key(key).is_some_and(|version| version < *below) {
+                    dropped.push(key.to_vec());
+                }
+                if dropped.len() >= MAX_DROPPED_GUARDS {
+                    return Ok(dropped);
+                }
+            }
+        }
+        Ok(dropped)
+    }
+
+    /// Reads a value.
+    ///
+    /// # Errors
+    /// When the engine fails or the value's rows do not fit together.
+    pub fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let tree = self.tree(table)?;
+        let Some(first) = tree.get(chunk::row_key(key, 0)).map_err(read_error)? else {
+            return Ok(None);
+        };
+        let damaged = || StoreError::Damaged(Damage::Row { table, key: key.to_vec() });
+        let (count, part) = chunk::read_first(&first).ok_or_else(damaged)?;
+        let mut value = part.to_vec();
+        for index in 1..count {
+            let row = tree.get(chunk::row_key(key, index)).map_err(read_error)?;
+            value.extend_from_slice(&row.ok_or_else(damaged)?);
+        }
+        Ok(Some(value))
+    }
+
+    /// Reads every value whose key starts with `prefix`, in the order of keys.
+    ///
+    /// # Errors
+    /// When the engine fails or rows do not fit together.
+    pub fn scan(&self, table: Table, prefix: &[u8]) -> Result<Vec<Row>, StoreError> {
+        let mut rows: Vec<Row> = Vec::new();
+        let mut missing = 0_u16;
+        for row in self.tree(table)?.scan_prefix(prefix) {
+            let (row_key, row) = row.map_err(read_error)?;
+            let damaged = || StoreError::Damaged(Damage::Row { table, key: row_key.to_vec() });
+            let (key, index) = chunk::split_row_key(&row_key).ok_or_else(damaged)?;
+            if index == 0 {
+                let (count, part) = chunk::read_first(&row).ok_or_else(damaged)?;
+                if missing > 0 {
+                    return Err(damaged());
+                }
+                missing = count.saturating_sub(1);
+                rows.push((key.to_vec(), part.to_vec()));
+                continue;
+            }
+            let (last_key, value) = rows.last_mut().ok_or_else(damaged)?;
+            if last_key != key || missing == 0 {
+                return Err(damaged());
+            }
+            missing = missing.saturating_sub(1);
+            value.extend_from_slice(&row);
+        }
+        if missing > 0 {
+            return Err(StoreError::Damaged(Damage::Row { table, key: prefix.to_vec() }));
+        }
+        Ok(rows)
+    }
+
+    /// Which life of the journal this is; told to peers and towers.
+    pub fn head(&self) -> JournalHead {
+        self.head.journal
+    }
+
+    /// How many groups this journal has committed since it was created.
+    pub fn sequence(&self) -> u64 {
+        self.head.sequence
+    }
+
+    /// Whether an earlier error forbids all further writes.
+    pub fn is_poisoned(&self) -> bool {
+        self.health != Health::Sound
+    }
+
+    /// Judges a head that a peer or a tower remembers of us.
+    ///
+    /// # Errors
+    /// When the engine fails.
+    pub fn judge_head(&self, seen: &JournalHead) -> Result<HeadVerdict, StoreError> {
+        let ours = self.head.journal;
+        if seen.journal_id != ours.journal_id {
+            return Ok(HeadVerdict::OtherJournal);
+        }
+        if seen.epoch > ours.epoch {
+            return Ok(HeadVerdict::Ahead);
+        }
+        let known = self.get(Table::Epoch, &seen.epoch.to_be_bytes())?;
+        Ok(match known {
+            None => HeadVerdict::TooOld,
+            Some(incarnation) if incarnation == seen.incarnation => HeadVerdict::Consistent,
+            Some(_) => HeadVerdict::Forked,
+        })
+    }
+
+    /// Replaces the disk by one that fails on purpose.
+    #[cfg(any(test, feature = "testing"))]
+    pub fn wrap_disk(&mut self, wrap: impl FnOnce(Box<dyn Disk>) -> Box<dyn Disk>) {
+        let disk = std::mem::replace(&mut self.disk, Box::new(crate::faulty::NoDisk));
+        self.disk = wrap(disk);
+    }
+
+    fn tree(&self, table: Table) -> Result<&sled::Tree, StoreError> {
+        self.trees.get(table.index()).ok_or(StoreError::Engine {
+            step: Step::Read,
+            source: sled::Error::CollectionNotFound(table.name().into()),
+        })
+    }
+}
+
+/// Adds up every row but the head, and checks that the rows of each value fit together.
+pub(crate) fn checksum_of(trees: &[sled::Tree]) -> Result<crate::checksum::Checksum, ScanError> {
+    let mut sum = crate::checksum::Checksum::default();
+    for (table, tree) in Table::ALL.into_iter().zip(trees) {
+        for row in tree {
+            let (key, value) = row.map_err(ScanError::Engine)?;
+            if table == Table::Meta && *key == *crate::head::HEAD_KEY {
+                continue;
+            }
+            if chunk::split_row_key(&key).is_none() {
+                return Err(ScanError::Damage(Damage::Row { table, key: key.to_vec() }));
+            }
+            sum.add(table, &key, &value);
+        }
+    }
+    Ok(sum)
+}
+
+/// Why a scan of everything ended early.
+pub(crate) enum ScanError {
+    Engine(sled::Error),
+    Damage(Damage),
+}
+
+pub(crate) fn encode_witness(sequence: u64) -> [u8; PAYLOAD_BYTES] {
+    let mut payload = [0; PAYLOAD_BYTES];
+    payload.iter_mut().zip(sequence.to_be_bytes()).for_each(|(to, from)| *to = from);
+    payload
+}
+
+pub(crate) fn decode_witness(payload: &[u8; PAYLOAD_BYTES]) -> u64 {
+    payload.first_chunk::<8>().map_or(0, |bytes| u64::from_be_bytes(*bytes))
+}
+
+fn read_error(source: sled::Error) -> StoreError {
+    StoreError::Engine { step: Step::Read, source }
+}

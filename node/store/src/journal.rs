@@ -1,0 +1,140 @@
+//! The journal as the core sees it: transitions in, durable or refused or poisoned.
+
+use std::{collections::BTreeMap, path::Path};
+
+use lockstep_core::{
+    commit::{Journal, Transition},
+    ids::{ChannelId, Digest, Version},
+    record::{ChannelRecord, RestoreReason},
+};
+
+use crate::{
+    engine::Engine,
+    epoch::{Evidence, HeadVerdict, JournalHead},
+    error::{Damage, OpenError, StoreError},
+    open::{self, Opened, Options},
+    plan::{self, HistoryStep},
+    rows,
+    write_set::WriteSet,
+};
+
+/// The node's journal on disk.
+pub struct DiskJournal {
+    engine: Engine,
+    /// Writes of other parts of the node that ride along with the next batch.
+    attached: WriteSet,
+}
+
+impl DiskJournal {
+    /// Opens or creates the journal in `dir`. Where the operator vouches for a restored backup, every
+    /// channel is marked as restored before this returns.
+    ///
+    /// # Errors
+    /// [`OpenError`] when the journal is in use, damaged, newer than this release or not what it was.
+    pub fn open(dir: &Path, options: &Options) -> Result<(Self, Option<Evidence>), OpenError> {
+        let Opened { engine, restored } = open::open(dir, options)?;
+        let mut journal = Self { engine, attached: WriteSet::default() };
+        if restored.is_some() {
+            journal.mark_all_restored().map_err(OpenError::Begin)?;
+        }
+        Ok((journal, restored))
+    }
+
+    /// Marks every channel as restored: it signs nothing but final states from now on.
+    ///
+    /// To be called when a peer or a tower has shown that this journal is not the newest.
+    ///
+    /// # Errors
+    /// When a record cannot be read or written; then nothing may be signed at all.
+    pub fn mark_all_restored(&mut self) -> Result<(), StoreError> {
+        for id in rows::channel_ids(&self.engine)? {
+            let Some(record) = rows::read(&self.engine, id)? else { continue };
+            let mut parts = record.into_parts();
+            if parts.marks.restored.is_some() {
+                continue;
+            }
+            parts.marks.restored = Some(RestoreReason::Import);
+            let damage = Damage::Record { channel: id.0.0, malformed: None };
+            let record = ChannelRecord::from_parts(parts).map_err(|_| damage)?;
+            let set = rows::changes(&self.engine, &record)?;
+            self.engine.write(&set)?;
+        }
+        Ok(())
+    }
+
+    /// Every channel in the journal.
+    ///
+    /// # Errors
+    /// When the rows cannot be read.
+    pub fn channel_ids(&self) -> Result<Vec<ChannelId>, StoreError> {
+        rows::channel_ids(&self.engine)
+    }
+
+    /// The digests that are bound for a channel and not yet retired.
+    ///
+    /// # Errors
+    /// When the rows cannot be read.
+    pub fn guard_of(&self, id: ChannelId) -> Result<BTreeMap<Version, Digest>, StoreError> {
+        rows::guard_of(&self.engine, id)
+    }
+
+    /// What each step of a channel told the user, oldest first, from a group on.
+    ///
+    /// # Errors
+    /// When the rows cannot be read.
+    pub fn history(&self, id: ChannelId, from_group: u64) -> Result<Vec<HistoryStep>, StoreError> {
+        plan::history(&self.engine, id, from_group)
+    }
+
+    /// Whether a transition alone would be refused, before it is put into a batch with others.
+    ///
+    /// # Errors
+    /// The refusal that the batch would meet, or whatever keeps the journal from reading.
+    pub fn admit(&self, transition: &Transition) -> Result<(), StoreError> {
+        plan::admit(&self.engine, transition)
+    }
+
+    /// Lets writes of other parts of the node ride along with the next batch.
+    pub fn attach(&mut self, set: WriteSet) {
+        self.attached.merge(set);
+    }
+
+    /// The engine, for reading and for writes that do not concern a channel's record.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// The engine, for writes of other parts of the node.
+    pub fn engine_mut(&mut self) -> &mut Engine {
+        &mut self.engine
+    }
+
+    /// Which life of the journal this is; told to peers and towers.
+    pub fn head(&self) -> JournalHead {
+        self.engine.head()
+    }
+
+    /// Judges a head that a peer or a tower remembers of us; on proof of loss the caller marks all
+    /// channels as restored.
+    ///
+    /// # Errors
+    /// When the engine fails.
+    pub fn judge_head(&self, seen: &JournalHead) -> Result<HeadVerdict, StoreError> {
+        self.engine.judge_head(seen)
+    }
+}
+
+impl Journal for DiskJournal {
+    type Error = StoreError;
+
+    fn write_through(&mut self, batch: &[&Transition]) -> Result<(), StoreError> {
+        let group = self.engine.sequence().saturating_add(1);
+        let mut set = plan::plan(&self.engine, batch, group)?;
+        set.merge(std::mem::take(&mut self.attached));
+        self.engine.write(&set)
+    }
+
+    fn read(&mut self, channel_id: ChannelId) -> Result<Option<ChannelRecord>, StoreError> {
+        rows::read(&self.engine, channel_id)
+    }
+}

@@ -1,0 +1,320 @@
+//! Opening: who may, what is there, is it whole, is it the newest — and then a new epoch.
+
+use std::{
+    fs::DirBuilder,
+    os::unix::fs::DirBuilderExt,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    chunk::SEGMENT_BYTES,
+    disk::{self, DatabaseFile},
+    engine::{self, Engine, Health, ScanError},
+    epoch::{Evidence, JournalHead, Mark},
+    error::{Damage, OpenError, StoreError},
+    head::{HEAD_KEY, Head},
+    lock_file::{LockError, LockFile},
+    schema::{self, Migration},
+    slot_file::{Found, SlotFile},
+    table::Table,
+    write_set::WriteSet,
+};
+
+/// Folder of the engine inside the data folder.
+const ENGINE_FOLDER: &str = "sled";
+
+/// File that names the epoch which may write.
+const FENCE_FILE: &str = "FENCE";
+
+/// File that holds the last acknowledged sequence.
+const WITNESS_FILE: &str = "WITNESS";
+
+/// Epochs whose incarnation is remembered, to judge what peers have seen: years of restarts.
+const MAX_EPOCHS: u64 = 4_096;
+
+/// What the operator says about the data folder.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Provenance {
+    /// It is where it always was. Any sign of the contrary refuses to open.
+    #[default]
+    Untouched,
+    /// It was moved to another disk, and the place it came from will never be opened again.
+    Moved,
+    /// It is a backup or a copy, whole or in part. Every channel in it becomes read-only.
+    Restored,
+}
+
+/// How to open a journal.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// What the operator says about the data folder.
+    pub provenance: Provenance,
+    /// A file outside of the data folder, not part of its backups, that remembers the newest epoch.
+    pub anchor: Option<PathBuf>,
+    /// Memory for the engine's page cache.
+    ///
+    /// Units: bytes.
+    pub cache_bytes: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { provenance: Provenance::Untouched, anchor: None, cache_bytes: 256 * 1024 * 1024 }
+    }
+}
+
+/// An opened engine, and the sign of loss that the operator vouched for, if there was one.
+pub struct Opened {
+    /// The engine, at the beginning of a new epoch.
+    pub engine: Engine,
+    /// Set when every channel must be marked as restored before anything else happens.
+    pub restored: Option<Evidence>,
+}
+
+/// Opens or creates the database in `dir`.
+///
+/// # Errors
+/// [`OpenError`]; the database is then as it was, but for an unfinished group that was cut off.
+pub fn open(dir: &Path, options: &Options) -> Result<Opened, OpenError> {
+    open_with(dir, options, schema::SCHEMA_VERSION, schema::MIGRATIONS)
+}
+
+pub(crate) fn open_with(
+    dir: &Path,
+    options: &Options,
+    target_schema: u32,
+    migrations: &[Migration],
+) -> Result<Opened, OpenError> {
+    let io = |source| OpenError::Io { path: dir.to_path_buf(), source };
+    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(io)?;
+    let lock = acquire_lock(dir)?;
+    let engine_dir = dir.join(ENGINE_FOLDER);
+    if disk::has_database(&engine_dir) {
+        disk::forget_cached_pages(&engine_dir).map_err(io)?;
+    }
+    let (db, trees) = open_engine(&engine_dir, options.cache_bytes)?;
+    let found = Stored::read(&trees, &engine_dir)?;
+    let steps = schema::path(found.schema.unwrap_or(target_schema), target_schema, migrations)?;
+
+    let disk = DatabaseFile::attach(&engine_dir).map_err(io)?;
+    let inode = disk.inode().map_err(io)?;
+    let (fence, fence_found) = SlotFile::open(&dir.join(FENCE_FILE)).map_err(io)?;
+    let (witness, witness_found) = SlotFile::open(&dir.join(WITNESS_FILE)).map_err(io)?;
+    let mut anchor = match &options.anchor {
+        Some(path) => Some(SlotFile::open(path).map_err(io)?),
+        None => None,
+    };
+    let fence_mark = read_mark(fence_found)?;
+    let anchor_mark = match &anchor {
+        Some((_, found)) => read_mark(*found)?,
+        None => Mark::default(),
+    };
+    let signs = Signs { fence: fence_mark, anchor: anchor_mark, witness: witness_found, inode };
+    let restored = judge(signs.find(&found)?, options.provenance)?;
+
+    let last_epoch = found.head.journal.epoch.max(fence_mark.claimed).max(anchor_mark.claimed);
+    let journal = begin_epoch(&found.head.journal, last_epoch).map_err(io)?;
+    let mut engine = Engine {
+        head: Head { journal, ..found.head },
+        health: Health::Sound,
+        disk: Box::new(disk),
+        fence,
+        witness,
+        trees,
+        db,
+        _lock: lock,
+    };
+    let claim = Mark {
+        journal_id: journal.journal_id,
+        incarnation: journal.incarnation,
+        claimed: journal.epoch,
+        opened: found.head.journal.epoch,
+    };
+    write_mark(&mut engine.fence, &claim).map_err(io)?;
+    disk::sync_folder(dir).map_err(io)?;
+    disk::sync_parent(dir).map_err(io)?;
+
+    let set = first_group(&journal, found.schema.is_none().then_some(target_schema))
+        .map_err(|refusal| OpenError::Begin(refusal.into()))?;
+    let sequence = found.head.sequence.saturating_add(1);
+    let next = Head { journal, sequence, inode, checksum: found.head.checksum };
+    engine.write_with_head(&set, next).map_err(OpenError::Begin)?;
+    let opened = Mark { opened: journal.epoch, ..claim };
+    write_mark(&mut engine.fence, &opened).map_err(io)?;
+    engine.witness.sync().map_err(io)?;
+    if let (Some((file, _)), Some(path)) = (&mut anchor, &options.anchor) {
+        write_mark(file, &opened).map_err(io)?;
+        disk::sync_parent(path).map_err(io)?;
+    }
+    schema::migrate(&mut engine, &steps).map_err(OpenError::Begin)?;
+    Ok(Opened { engine, restored })
+}
+
+fn acquire_lock(dir: &Path) -> Result<LockFile, OpenError> {
+    LockFile::acquire(dir).map_err(|error| match error {
+        LockError::Held(owner) => OpenError::Locked { path: dir.to_path_buf(), owner },
+        LockError::Io(source) => OpenError::Io { path: dir.to_path_buf(), source },
+    })
+}
+
+/// Opens the engine and all trees. On some kinds of damage the engine panics; that is caught here,
+/// because a broken file must not take down a process that has other things to watch.
+fn open_engine(dir: &Path, cache_bytes: u64) -> Result<(sled::Db, Vec<sled::Tree>), OpenError> {
+    let open = || {
+        let db = sled::Config::new()
+            .path(dir)
+            .cache_capacity(cache_bytes)
+            .segment_size(SEGMENT_BYTES)
+            .mode(sled::Mode::LowSpace)
+            // Nothing is written behind our back: each group is flushed and synced by itself.
+            .flush_every_ms(None)
+            .open()?;
+        let trees: Result<Vec<_>, sled::Error> =
+            Table::ALL.into_iter().map(|table| db.open_tree(table.name())).collect();
+        Ok((db, trees?))
+    };
+    let path = || dir.to_path_buf();
+    match catch_unwind(AssertUnwindSafe(open)) {
+        Ok(Ok(opened)) => Ok(opened),
+        Ok(Err(sled::Error::Io(source))) => Err(OpenError::Io { path: path(), source }),
+        Ok(Err(source)) => Err(OpenError::Engine { path: path(), source }),
+        Err(_) => Err(OpenError::EngineBrokeDown { path: path() }),
+    }
+}
+
+/// What a database holds when it is opened.
+struct Stored {
+    head: Head,
+    schema: Option<u32>,
+}
+
+impl Stored {
+    /// Reads the head, and compares every row with its checksum.
+    fn read(trees: &[sled::Tree], dir: &Path) -> Result<Self, OpenError> {
+        let engine = |source| OpenError::Engine { path: dir.to_path_buf(), source };
+        let Some(meta) = trees.get(Table::Meta.index()) else {
+            return Err(OpenError::EngineBrokeDown { path: dir.to_path_buf() });
+        };
+        let schema = schema::read(meta).map_err(engine)?;
+        if let Some(found) = schema.filter(|found| *found > schema::SCHEMA_VERSION) {
+            // Said before anything else: a newer head would look like damage.
+            return Err(OpenError::SchemaTooNew { found, supported: schema::SCHEMA_VERSION });
+        }
+        let head_row = meta.get(HEAD_KEY).map_err(engine)?;
+        let checksum = engine::checksum_of(trees).map_err(|error| match error {
+            ScanError::Engine(source) => engine(source),
+            ScanError::Damage(damage) => OpenError::Damaged(damage),
+        })?;
+        let Some(row) = head_row else {
+            return if checksum == crate::checksum::Checksum::default() {
+                Ok(Self { head: Head::default(), schema })
+            } else {
+                Err(Damage::NoHead.into())
+            };
+        };
+        let head = Head::decode(&row).ok_or(Damage::BadHead)?;
+        if head.checksum != checksum {
+            return Err(Damage::Checksum { sequence: head.sequence }.into());
+        }
+        Ok(Self { head, schema })
+    }
+}
+
+/// What lies beside the database and remembers it.
+struct Signs {
+    fence: Mark,
+    anchor: Mark,
+    witness: Found,
+    inode: u64,
+}
+
+impl Signs {
+    /// The first sign that the database is not the one that was last written.
+    fn find(&self, stored: &Stored) -> Result<Option<Evidence>, OpenError> {
+        let head = &stored.head;
+        let acknowledged = match &self.witness {
+            Found::Value(payload) => engine::decode_witness(payload),
+            Found::Nothing => 0,
+            Found::Damaged => return Err(Damage::SideFile.into()),
+        };
+        if head.sequence == 0 && (acknowledged > 0 || self.fence.opened > 0) {
+            return Ok(Some(Evidence::DatabaseMissing));
+        }
+        if acknowledged > head.sequence {
+            return Ok(Some(Evidence::LostGroups { acknowledged, found: head.sequence }));
+        }
+        if let Some(evidence) = self.fence.judge(&head.journal) {
+            return Ok(Some(evidence));
+        }
+        if let Some(evidence) = self.anchor.judge(&head.journal) {
+            return Ok(Some(evidence));
+        }
+        let is_copy = head.sequence > 0 && head.inode != self.inode;
+        Ok(is_copy.then_some(Evidence::Copied))
+    }
+}
+
+/// Whether to go on, given a sign of loss and what the operator says about it.
+fn judge(
+    evidence: Option<Evidence>,
+    provenance: Provenance,
+) -> Result<Option<Evidence>, OpenError> {
+    match (provenance, evidence) {
+        (Provenance::Restored, None) => Ok(Some(Evidence::Imported)),
+        (Provenance::Restored, Some(evidence)) => Ok(Some(evidence)),
+        (Provenance::Untouched | Provenance::Moved, None)
+        | (Provenance::Moved, Some(Evidence::Copied)) => Ok(None),
+        (Provenance::Untouched | Provenance::Moved, Some(evidence)) => {
+            Err(OpenError::Loss(evidence))
+        }
+    }
+}
+
+/// The next epoch of the journal, or the first of a new one.
+fn begin_epoch(last: &JournalHead, last_epoch: u64) -> std::io::Result<JournalHead> {
+    let mut journal_id = last.journal_id;
+    if journal_id == [0; 16] {
+        getrandom::fill(&mut journal_id)?;
+    }
+    let mut incarnation = [0; 16];
+    getrandom::fill(&mut incarnation)?;
+    Ok(JournalHead { journal_id, epoch: last_epoch.saturating_add(1), incarnation })
+}
+
+/// The rows that begin an epoch.
+fn first_group(
+    journal: &JournalHead,
+    new_schema: Option<u32>,
+) -> Result<WriteSet, crate::error::Refusal> {
+    let mut set = WriteSet::default();
+    if let Some(version) = new_schema {
+        schema::set_version(&mut set, version)?;
+    }
+    let key = |epoch: u64| epoch.to_be_bytes().to_vec();
+    set.put(Table::Epoch, key(journal.epoch), journal.incarnation.to_vec())?;
+    if let Some(forgotten) = journal.epoch.checked_sub(MAX_EPOCHS) {
+        set.remove(Table::Epoch, key(forgotten));
+    }
+    Ok(set)
+}
+
+fn read_mark(found: Found) -> Result<Mark, OpenError> {
+    match found {
+        Found::Nothing => Ok(Mark::default()),
+        Found::Value(payload) => Ok(Mark::decode(&payload).ok_or(Damage::SideFile)?),
+        Found::Damaged => Err(Damage::SideFile.into()),
+    }
+}
+
+fn write_mark(file: &mut SlotFile, mark: &Mark) -> std::io::Result<()> {
+    file.write(&mark.encode())?;
+    file.sync()
+}
+
+/// Only the errors of the store itself can come out of a group without bindings.
+impl From<StoreError> for OpenError {
+    fn from(error: StoreError) -> Self {
+        Self::Begin(error)
+    }
+}

@@ -1,0 +1,191 @@
+//! What a batch of transitions changes.
+
+use std::collections::BTreeMap;
+
+use lockstep_core::{
+    commit::Transition,
+    ids::ChannelId,
+    output::{Notice, Output},
+    record::RecordParts,
+};
+use lockstep_proto::v1;
+use prost::Message;
+
+use crate::{
+    convert,
+    error::{Damage, Refusal, StoreError},
+    row_source::RowSource,
+    rows,
+    table::{Table, numbered_key},
+    write_set::{Binding, WriteSet},
+};
+
+/// The changes of a batch that becomes group number `group`.
+///
+/// Of several steps of one channel, the last one's record counts; bindings and history of all do.
+///
+/// # Errors
+/// When rows cannot be read or a value is too large.
+pub(crate) fn plan(
+    source: &impl RowSource,
+    batch: &[&Transition],
+    group: u64,
+) -> Result<WriteSet, StoreError> {
+    let mut set = WriteSet::default();
+    let mut records = BTreeMap::new();
+    for (place, transition) in (0_u16..).zip(batch) {
+        let channel = transition.channel_id().0.0;
+        for binding in transition.bindings() {
+            let (version, digest) = (binding.version.0, binding.digest.0.0);
+            set.bind(Binding { channel, version, digest });
+        }
+        records.insert(channel, transition.next());
+        let lines: Vec<_> = notices(transition).map(convert::line_to).collect();
+        if !lines.is_empty() {
+            let row = v1::HistoryRow { lines }.encode_to_vec();
+            set.put(Table::History, history_key(&channel, group, place), row)?;
+        }
+    }
+    for record in records.into_values() {
+        set.merge(rows::changes(source, record)?);
+    }
+    Ok(set)
+}
+
+/// Whether a transition alone would be refused, before it is put into a batch with others.
+///
+/// # Errors
+/// The refusal that the batch would meet, or whatever keeps the rows from being read.
+pub(crate) fn admit(source: &impl RowSource, transition: &Transition) -> Result<(), StoreError> {
+    let channel = transition.channel_id().0.0;
+    for binding in transition.bindings() {
+        let (version, asked) = (binding.version.0, binding.digest.0.0);
+        let bound = source.get(Table::Guard, &numbered_key(&channel, version))?;
+        match bound.map(|bound| <[u8; 32]>::try_from(bound).unwrap_or_default()) {
+            Some(bound) if bound == asked => {}
+            Some(bound) => {
+                return Err(Refusal::GuardConflict { channel, version, bound, asked }.into());
+            }
+            None => {
+                let highest = highest_bound(source, &channel)?;
+                if version <= highest {
+                    return Err(Refusal::StaleVersion { channel, version, highest }.into());
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The highest version that was ever bound; a number that cannot be read forbids everything.
+fn highest_bound(source: &impl RowSource, channel: &[u8; 32]) -> Result<u64, StoreError> {
+    let highest = source.get(Table::Highest, channel)?;
+    Ok(highest.map_or(0, |bytes| bytes.try_into().map_or(u64::MAX, u64::from_be_bytes)))
+}
+
+/// An upper bound of what a transition writes, without encoding it.
+///
+/// Units: bytes.
+pub(crate) fn size_bound(transition: &Transition) -> usize {
+    let history = notices(transition).map(notice_bound).fold(128, usize::saturating_add);
+    record_bound(transition.next().parts()).saturating_add(history)
+}
+
+/// Bytes of a lock with its key and lengths.
+const LOCK_BOUND: usize = 160;
+/// Bytes of a state, its signatures and its row's key.
+const STATE_BOUND: usize = 512;
+
+fn record_bound(parts: &RecordParts) -> usize {
+    let locked = |locks: usize| locks.saturating_mul(LOCK_BOUND).saturating_add(STATE_BOUND);
+    let in_flight = parts.in_flight.iter().map(|proposal| locked(proposal.locks.len()));
+    let base = parts.base.iter().map(|base| locked(base.locks.len()));
+    let pending = parts.own_pending.iter().chain(&parts.peer_pending);
+    let pending = pending.map(|pending| pending.update.size_bound().saturating_add(32));
+    let small = [
+        8 * STATE_BOUND,
+        parts.guard.bound.len().saturating_mul(128),
+        parts.invoices.len().saturating_mul(192),
+        parts.secrets.len().saturating_mul(128),
+        locked(lockstep_core::lock::MAX_LOCKS),
+    ];
+    in_flight.chain(base).chain(pending).chain(small).fold(0, usize::saturating_add)
+}
+
+fn notice_bound(notice: &Notice) -> usize {
+    match notice {
+        Notice::Applied { .. } => 256,
+        Notice::Equivocation(_) => 2 * STATE_BOUND,
+        Notice::OpenConsented
+        | Notice::OpenRejected { .. }
+        | Notice::Opened
+        | Notice::Funded { .. }
+        | Notice::Queued { .. }
+        | Notice::Failed { .. }
+        | Notice::Refused { .. }
+        | Notice::SecretLearned { .. }
+        | Notice::PeerSilent
+        | Notice::CloseSeen { .. }
+        | Notice::CloseVanished
+        | Notice::Withdrawn { .. }
+        | Notice::WithdrawalExpired { .. }
+        | Notice::WithdrawalRefused { .. }
+        | Notice::Settled { .. }
+        | Notice::Frozen { .. }
+        | Notice::Restored { .. }
+        | Notice::UnprovenClaim { .. } => 128,
+    }
+}
+
+fn notices(transition: &Transition) -> impl Iterator<Item = &Notice> {
+    transition.outputs().iter().filter_map(|output| match output {
+        Output::Notify(notice) => Some(notice),
+        Output::Send(_) | Output::Sign { .. } | Output::Submit(_) | Output::Protect { .. } => None,
+    })
+}
+
+/// Shape: channel, number of the group, place in the group.
+fn history_key(channel: &[u8; 32], group: u64, place: u16) -> Vec<u8> {
+    let mut key = numbered_key(channel, group);
+    key.extend_from_slice(&place.to_be_bytes());
+    key
+}
+
+/// What one step of a channel told the user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HistoryStep {
+    /// The group that made the step durable; rises with time.
+    pub group: u64,
+    /// The notices, in order.
+    pub notices: Vec<Notice>,
+}
+
+/// The history of a channel, oldest first, from a group on.
+///
+/// # Errors
+/// When the rows cannot be read.
+pub(crate) fn history(
+    source: &impl RowSource,
+    id: ChannelId,
+    from_group: u64,
+) -> Result<Vec<HistoryStep>, StoreError> {
+    let mut steps = Vec::new();
+    for (key, value) in source.scan(Table::History, id.0.as_slice())? {
+        let damage = || Damage::Row { table: Table::History, key: key.clone() };
+        let group = group_of_history_key(&key).ok_or_else(damage)?;
+        if group < from_group {
+            continue;
+        }
+        let row = v1::HistoryRow::decode(value.as_slice()).map_err(|_| damage())?;
+        let notices: Result<Vec<_>, _> =
+            row.lines.into_iter().map(|line| convert::line_from(id, line)).collect();
+        steps.push(HistoryStep { group, notices: notices.map_err(|_| damage())? });
+    }
+    Ok(steps)
+}
+
+fn group_of_history_key(key: &[u8]) -> Option<u64> {
+    let (_, rest) = key.split_first_chunk::<32>()?;
+    let (group, _) = rest.split_first_chunk::<8>()?;
+    Some(u64::from_be_bytes(*group))
+}
