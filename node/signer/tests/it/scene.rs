@@ -102,10 +102,11 @@ impl Journal for Memory {
 
 fn record() -> ChannelRecord {
     let account = |byte| AccountRef::Evm(Address::repeat_byte(byte));
+    let own_key = known_keys().channel_key(&context(0)).unwrap();
     let terms = Terms {
         participant1: account(1),
         participant2: account(2),
-        signer1: Address::repeat_byte(3),
+        signer1: own_key.address(),
         signer2: Address::repeat_byte(4),
         token: AccountRef::Evm(Address::ZERO),
         challenge_period: 86_400,
@@ -116,6 +117,7 @@ fn record() -> ChannelRecord {
         terms,
         side: Side::One,
         peer: NodeId([2; 33]),
+        own_key,
         counterparty_key: None,
         features: Features::NONE,
         policy: Policy::default(),
