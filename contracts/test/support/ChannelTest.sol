@@ -48,6 +48,8 @@ abstract contract ChannelTest is Test {
     uint256 internal constant KEY_SIGNER1 = 0x51;
     uint256 internal constant KEY_SIGNER2 = 0x52;
     uint32 internal constant PERIOD = 1 days;
+    uint32 internal constant MIN_PERIOD = 1 hours;
+    uint32 internal constant MAX_PERIOD = 6 days;
     uint256 internal constant START = 1_700_000_000;
 
     IPaymentChannel internal channels;
@@ -61,9 +63,9 @@ abstract contract ChannelTest is Test {
         vm.warp(START);
         alice = vm.addr(KEY_OWNER1);
         bob = vm.addr(KEY_OWNER2);
-        registry = ISecretRegistry(deploy("SecretRegistry", ""));
-        channels = deployChannels(noCaps());
+        registry = ISecretRegistry(deploy(registryArtifact(), ""));
         token = new Token();
+        channels = deployChannels(launch());
         fund(alice);
         fund(bob);
         fund(stranger);
@@ -73,13 +75,39 @@ abstract contract ChannelTest is Test {
 
     /// Deploys a committed artifact; LOCKSTEP_ARTIFACTS points mutation runs at another folder.
     function deploy(string memory name, bytes memory args) internal returns (address) {
-        string memory folder = vm.envOr("LOCKSTEP_ARTIFACTS", "artifacts");
-        return vm.deployCode(string.concat(folder, "/", name, ".json"), args);
+        return vm.deployCode(artifactPath(name), args);
     }
 
-    function deployChannels(LaunchSchedule memory launch) internal returns (IPaymentChannel) {
-        Config memory config = Config(1 hours, 6 days, address(registry), address(0), launch);
-        return IPaymentChannel(deploy("PaymentChannel", abi.encode(config)));
+    function artifactPath(string memory name) internal view returns (string memory) {
+        string memory folder = vm.envOr("LOCKSTEP_ARTIFACTS", string("artifacts"));
+        return string.concat(folder, "/", name, ".json");
+    }
+
+    /// Which build is under test; suites that run on both override these two.
+    function channelArtifact() internal pure virtual returns (string memory) {
+        return "PaymentChannel";
+    }
+
+    function registryArtifact() internal pure virtual returns (string memory) {
+        return "SecretRegistry";
+    }
+
+    /// The launch caps of the deployment under test.
+    function launch() internal view virtual returns (LaunchSchedule memory) {
+        return noCaps();
+    }
+
+    /// Permit2 of the deployment under test.
+    function permit2() internal virtual returns (address) {
+        return address(0);
+    }
+
+    function deployChannels(LaunchSchedule memory schedule) internal returns (IPaymentChannel) {
+        return deployWith(Config(MIN_PERIOD, MAX_PERIOD, address(registry), permit2(), schedule));
+    }
+
+    function deployWith(Config memory config) internal returns (IPaymentChannel) {
+        return IPaymentChannel(deploy(channelArtifact(), abi.encode(config)));
     }
 
     function noCaps() internal pure returns (LaunchSchedule memory) {

@@ -26,10 +26,13 @@ interface Vm {
         external
         view
         returns (string memory);
+    function envOr(string calldata name, uint256 fallback_) external view returns (uint256);
     function etch(address target, bytes calldata code) external;
+    function expectEmit(bool topic1, bool topic2, bool topic3, bool data, address emitter) external;
     function expectRevert() external;
     function expectRevert(bytes calldata data) external;
     function expectRevert(bytes4 selector) external;
+    function getBlockTimestamp() external view returns (uint256);
     function getCode(string calldata artifact) external view returns (bytes memory);
     function getRecordedLogs() external returns (Log[] memory);
     function label(address account, string calldata name) external;
