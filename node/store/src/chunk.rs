@@ -57,6 +57,18 @@ pub(crate) fn read_first(row: &[u8]) -> Option<(u16, &[u8])> {
     (count > 0).then_some((count, part))
 }
 
+/// The logical value of its rows; none if they are not as many as the first one says.
+pub(crate) fn join(rows: &[impl AsRef<[u8]>]) -> Option<Vec<u8>> {
+    let (first, rest) = rows.split_first()?;
+    let (count, part) = read_first(first.as_ref())?;
+    if usize::from(count) != rows.len() {
+        return None;
+    }
+    let mut value = part.to_vec();
+    rest.iter().for_each(|row| value.extend_from_slice(row.as_ref()));
+    Some(value)
+}
+
 /// The key of one row of a logical value.
 pub(crate) fn row_key(key: &[u8], index: u16) -> Vec<u8> {
     let mut row = Vec::with_capacity(key.len().saturating_add(COUNT_BYTES));
@@ -81,14 +93,6 @@ pub(crate) struct ValueTooLarge {
 mod tests {
     use super::*;
 
-    fn join(rows: &[Vec<u8>]) -> Vec<u8> {
-        let (count, first) = read_first(&rows[0]).unwrap();
-        assert_eq!(usize::from(count), rows.len());
-        let mut value = first.to_vec();
-        rows[1..].iter().for_each(|row| value.extend_from_slice(row));
-        value
-    }
-
     #[test]
     fn values_of_every_size_near_an_edge_come_back_and_no_row_is_too_large() {
         let edges = [0, MAX_ROW_BYTES - COUNT_BYTES, MAX_ROW_BYTES, 2 * MAX_ROW_BYTES];
@@ -97,10 +101,14 @@ mod tests {
                 let value: Vec<u8> = (0..len).map(|i| (i % 251) as u8).collect();
                 let rows = split(&value).unwrap();
                 assert!(rows.iter().all(|row| row.len() <= MAX_ROW_BYTES));
-                assert_eq!(join(&rows), value);
+                assert_eq!(join(&rows), Some(value));
             }
         }
-        assert_eq!(join(&split(&vec![9; MAX_VALUE_BYTES]).unwrap()).len(), MAX_VALUE_BYTES);
+        let largest = vec![9; MAX_VALUE_BYTES];
+        let rows = split(&largest).unwrap();
+        assert_eq!(join(&rows), Some(largest));
+        assert_eq!(join(&rows[1..]), None);
+        assert_eq!(join(&rows[..1]), None);
     }
 
     #[test]

@@ -5,6 +5,8 @@
 //! `fdatasync` does anyone hear of success; any failure from the transaction on poisons the engine
 //! for good. Reads go on.
 
+use std::collections::BTreeMap;
+
 use crate::{
     chunk,
     disk::Disk,
@@ -147,13 +149,13 @@ impl Engine {
             return Ok(None);
         };
         let damaged = || StoreError::Damaged(Damage::Row { table, key: key.to_vec() });
-        let (count, part) = chunk::read_first(&first).ok_or_else(damaged)?;
-        let mut value = part.to_vec();
+        let (count, _) = chunk::read_first(&first).ok_or_else(damaged)?;
+        let mut parts = vec![first];
         for index in 1..count {
             let row = tree.get(chunk::row_key(key, index)).map_err(read_error)?;
-            value.extend_from_slice(&row.ok_or_else(damaged)?);
+            parts.push(row.ok_or_else(damaged)?);
         }
-        Ok(Some(value))
+        chunk::join(&parts).map(Some).ok_or_else(damaged)
     }
 
     /// Reads every value whose key starts with `prefix`, in the order of keys.
@@ -161,32 +163,28 @@ impl Engine {
     /// # Errors
     /// When the engine fails or rows do not fit together.
     pub fn scan(&self, table: Table, prefix: &[u8]) -> Result<Vec<Row>, StoreError> {
-        let mut rows: Vec<Row> = Vec::new();
-        let mut missing = 0_u16;
+        let damaged = |key: &[u8]| StoreError::Damaged(Damage::Row { table, key: key.to_vec() });
+        // A key may be the beginning of another, so the parts of a value need not be neighbours.
+        let mut parts: BTreeMap<Vec<u8>, Vec<sled::IVec>> = BTreeMap::new();
         for row in self.tree(table)?.scan_prefix(prefix) {
             let (row_key, row) = row.map_err(read_error)?;
-            let damaged = || StoreError::Damaged(Damage::Row { table, key: row_key.to_vec() });
-            let (key, index) = chunk::split_row_key(&row_key).ok_or_else(damaged)?;
-            if index == 0 {
-                let (count, part) = chunk::read_first(&row).ok_or_else(damaged)?;
-                if missing > 0 {
-                    return Err(damaged());
-                }
-                missing = count.saturating_sub(1);
-                rows.push((key.to_vec(), part.to_vec()));
-                continue;
+            let (key, index) = chunk::split_row_key(&row_key).ok_or_else(|| damaged(&row_key))?;
+            if key.len() < prefix.len() {
+                continue; // the prefix reached into the index of a shorter key
             }
-            let (last_key, value) = rows.last_mut().ok_or_else(damaged)?;
-            if last_key != key || missing == 0 {
-                return Err(damaged());
+            let parts = parts.entry(key.to_vec()).or_default();
+            if usize::from(index) != parts.len() {
+                return Err(damaged(&row_key));
             }
-            missing = missing.saturating_sub(1);
-            value.extend_from_slice(&row);
+            parts.push(row);
         }
-        if missing > 0 {
-            return Err(StoreError::Damaged(Damage::Row { table, key: prefix.to_vec() }));
-        }
-        Ok(rows)
+        parts
+            .into_iter()
+            .map(|(key, parts)| match chunk::join(&parts) {
+                Some(value) => Ok((key, value)),
+                None => Err(damaged(&key)),
+            })
+            .collect()
     }
 
     /// Which life of the journal this is; told to peers and towers.
@@ -276,3 +274,6 @@ pub(crate) fn decode_witness(payload: &[u8; PAYLOAD_BYTES]) -> u64 {
 fn read_error(source: sled::Error) -> StoreError {
     StoreError::Engine { step: Step::Read, source }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@ use lockstep_core::{
     commit::Transition,
     ids::ChannelId,
     output::{Notice, Output},
-    record::RecordParts,
+    record::{Phase, RecordParts},
 };
 use lockstep_proto::v1;
 use prost::Message;
@@ -95,6 +95,8 @@ pub(crate) fn size_bound(transition: &Transition) -> usize {
 const LOCK_BOUND: usize = 160;
 /// Bytes of a state, its signatures and its row's key.
 const STATE_BOUND: usize = 512;
+/// Bytes of what every record has: setup, phase, chain facts, withdrawal, and the guard's new rows.
+const FIXED_BOUND: usize = 2_048;
 
 fn record_bound(parts: &RecordParts) -> usize {
     let locked = |locks: usize| locks.saturating_mul(LOCK_BOUND).saturating_add(STATE_BOUND);
@@ -102,12 +104,20 @@ fn record_bound(parts: &RecordParts) -> usize {
     let base = parts.base.iter().map(|base| locked(base.locks.len()));
     let pending = parts.own_pending.iter().chain(&parts.peer_pending);
     let pending = pending.map(|pending| pending.update.size_bound().saturating_add(32));
+    let settled = match &parts.phase {
+        Phase::Settled(settlement) => locked(settlement.locks.len()),
+        Phase::Opening(_)
+        | Phase::Funding { .. }
+        | Phase::Open
+        | Phase::Closing(_)
+        | Phase::Disputed(_) => 0,
+    };
     let small = [
-        8 * STATE_BOUND,
+        FIXED_BOUND,
         parts.guard.bound.len().saturating_mul(128),
         parts.invoices.len().saturating_mul(192),
         parts.secrets.len().saturating_mul(128),
-        locked(lockstep_core::lock::MAX_LOCKS),
+        settled,
     ];
     in_flight.chain(base).chain(pending).chain(small).fold(0, usize::saturating_add)
 }

@@ -10,7 +10,19 @@
     reason = "a broken assumption of a test shows as its failure"
 )]
 
+mod backup;
 mod durability;
 mod guard;
+mod handover;
+mod model;
 mod reopen;
 mod scene;
+mod writer;
+
+/// The queue of the journal thread, as it ships, on the model checker's locks.
+#[path = "../../src/writer/queue.rs"]
+mod queue;
+
+mod sync {
+    pub(super) use shuttle::sync::{Condvar, Mutex, MutexGuard};
+}
