@@ -112,4 +112,6 @@ contract LyingToken is Token {
 /// Like WETH9: knows nothing of ERC-3009, and its fallback takes any call without complaint.
 contract SilentToken is Token {
     fallback() external payable {}
+
+    receive() external payable {}
 }

@@ -20,6 +20,7 @@ interface Vm {
     function addr(uint256 privateKey) external pure returns (address);
     function assume(bool condition) external pure;
     function chainId(uint256 newChainId) external;
+    function cool(address target) external;
     function deal(address account, uint256 balance) external;
     function deployCode(string calldata artifact, bytes calldata args) external returns (address);
     function envOr(string calldata name, string calldata fallback_)

@@ -51,7 +51,7 @@ contract SketchAttacksTest is ChannelCalls {
         assertEq(channels.channelIdOf(one), expected, "the same in any block");
     }
 
-    function test_s09_each_field_of_the_terms_makes_another_channel() public {
+    function test_s09_each_field_of_the_terms_makes_another_channel() public view {
         Terms memory base = termsOf(address(0), 1);
         bytes32 id = channels.channelIdOf(base);
         for (uint256 field = 0; field < 7; ++field) {
