@@ -15,6 +15,7 @@ mod durability;
 mod guard;
 mod handover;
 mod model;
+mod processes;
 mod reopen;
 mod scene;
 mod writer;
