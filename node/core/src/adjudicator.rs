@@ -104,7 +104,7 @@ pub struct Signatures {
     pub two: StateSignature,
 }
 
-/// Side 2's consent as calldata presents it; an empty signature means none.
+/// Side 2's consent as calldata presents it; an empty signature means that none is given at all.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct PresentedConsent {
     /// Deposit of side 1 below which it does not count.

@@ -96,6 +96,12 @@ pub enum ProtocolError {
         /// The sequence.
         sequence: Sequence,
     },
+    /// An intent came before one that was lost; the replay after a reconnect brings both.
+    #[error("an intent before sequence {sequence} is missing")]
+    SequenceGap {
+        /// The sequence.
+        sequence: Sequence,
+    },
     /// A list is too long, unsorted or does not hash to what the state says.
     #[error("lists of the message are malformed")]
     Malformed,
@@ -169,6 +175,7 @@ impl ProtocolError {
             Self::Busy | Self::InFlight => ErrorClass::Transient,
             // A late or repeated message is not a fault: the link may repeat.
             Self::StaleVersion { .. }
+            | Self::SequenceGap { .. }
             | Self::WrongPhase
             | Self::InsufficientFunds { .. }
             | Self::ZeroAmount

@@ -88,8 +88,13 @@ pub(crate) fn handle(change: &mut Change<'_>, body: &ReestablishBody) -> Result<
         Phase::Opening(_) | Phase::Funding { .. } => return Err(ProtocolError::WrongPhase),
         Phase::Open | Phase::Closing(_) | Phase::Disputed(_) | Phase::Settled(_) => {}
     }
+    let was_restored = change.parts.marks.restored.is_some();
     if let Some(newest) = &body.newest {
         recovery::show(change, newest)?;
+    }
+    if !was_restored && change.parts.marks.restored.is_some() {
+        // The counterparty must know above which version we still sign a final state.
+        send_body(change);
     }
     note_claim(change, body.highest_bound);
     if change.parts.marks.frozen.is_some() {

@@ -30,9 +30,9 @@ pub struct Terms {
 /// Why terms cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum TermsError {
-    /// A participant is the zero account.
-    #[error("participant {} is the zero account", .side.number())]
-    ZeroParticipant {
+    /// A participant is the zero account or the contract itself.
+    #[error("participant {} can use no money", .side.number())]
+    InvalidParticipant {
         /// Which side.
         side: Side,
     },
@@ -70,7 +70,7 @@ impl TermsError {
     /// Whoever offers such terms is told so; no money is at stake yet.
     pub fn class(&self) -> ErrorClass {
         match self {
-            Self::ZeroParticipant { .. }
+            Self::InvalidParticipant { .. }
             | Self::ZeroSigner { .. }
             | Self::SameOnBothSides { .. }
             | Self::ForeignAccount { .. }
@@ -138,8 +138,10 @@ impl Terms {
             }
         }
         for side in [Side::One, Side::Two] {
-            if self.participant(side).is_zero() {
-                return Err(TermsError::ZeroParticipant { side });
+            // The contract itself could never use the money.
+            let participant = self.participant(side);
+            if participant.is_zero() || participant == domain.contract() {
+                return Err(TermsError::InvalidParticipant { side });
             }
         }
         for side in [Side::One, Side::Two] {
@@ -310,7 +312,7 @@ mod tests {
         let zero = AccountRef::Evm(Address::ZERO);
         check(
             |terms| terms.participant2 = zero,
-            Err(TermsError::ZeroParticipant { side: Side::Two }),
+            Err(TermsError::InvalidParticipant { side: Side::Two }),
         );
         check(
             |terms| terms.signer1 = Address::ZERO,

@@ -156,13 +156,15 @@ impl Adjudicator {
         Ok(self.bury(point.version, paid, CloseMode::Unilateral))
     }
 
-    /// `cooperativeClose`: settles at once at a final state.
+    /// `cooperativeClose`: settles at once at a final state. Calldata has only its version and net: it is
+    /// kind 1 and without locks by construction.
     ///
     /// # Errors
     /// As the contract refuses it.
     pub fn cooperative_close(
         &self,
-        state: &PresentedState,
+        version: Version,
+        net: RawNet,
         signatures: &Signatures,
     ) -> Result<Step, Refusal> {
         match self.slots.status {
@@ -171,13 +173,12 @@ impl Adjudicator {
                 return Err(Refusal::WrongStatus { status });
             }
         }
-        if state.kind != StateKind::Final.number() {
-            return Err(Refusal::NotFinal);
-        }
-        self.require_not_stale(state)?;
-        let accepted = self.require_adoptable(state, signatures)?;
+        let kind = StateKind::Final.number();
+        let state = PresentedState { version, kind, net, ..PresentedState::default() };
+        self.require_not_stale(&state)?;
+        let accepted = self.require_adoptable(&state, signatures)?;
         let without_locks = Self { slots: without_locks(self.slots), ..self.clone() };
-        Ok(without_locks.bury(state.version, accepted.balances, CloseMode::Cooperative))
+        Ok(without_locks.bury(version, accepted.balances, CloseMode::Cooperative))
     }
 
     /// Adopts a newer state while the challenge period runs.

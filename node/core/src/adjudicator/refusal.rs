@@ -61,9 +61,6 @@ pub enum Refusal {
     /// `InvalidKind`.
     #[error("there is no kind {kind}")]
     InvalidKind { kind: u8 },
-    /// `NotFinal`.
-    #[error("state is not final")]
-    NotFinal,
     /// `FinalStateHasLocks`.
     #[error("final state has locks")]
     FinalStateHasLocks,
@@ -126,7 +123,6 @@ impl Refusal {
             | Self::StaleVersion { .. }
             | Self::VersionConflict { .. }
             | Self::InvalidKind { .. }
-            | Self::NotFinal
             | Self::FinalStateHasLocks
             | Self::NetOutOfRange { .. }
             | Self::LockedOutOfRange { .. }

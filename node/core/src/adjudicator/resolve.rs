@@ -91,7 +91,8 @@ impl Adjudicator {
         self.after_resolving(locks.len(), purse, resolved, events)
     }
 
-    /// Ends the holding once all are decided: a remainder belongs to the side that locked it.
+    /// Ends the holding once all are decided or nothing is held any more: a remainder belongs to the
+    /// side that locked it.
     fn after_resolving(
         &self,
         count: usize,
@@ -100,7 +101,8 @@ impl Adjudicator {
         events: Vec<ChainFact>,
     ) -> Result<Step, Refusal> {
         let mut next = Slots { resolved, ..self.slots };
-        if usize::try_from(resolved.count_ones()).ok() == Some(count) {
+        let is_decided = usize::try_from(resolved.count_ones()).ok() == Some(count);
+        if is_decided || purse.is_empty() {
             purse.return_remainder()?;
             next.point.locks_root = B256::ZERO;
             next.resolved = 0;
@@ -126,6 +128,10 @@ impl Purse {
         *held = held.checked_sub(amount).map_err(|_| Refusal::OutOfModel)?;
         let receiver = if is_paid { lock.payer().other() } else { lock.payer() };
         self.owe(receiver, amount)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.held.iter().all(|held| held.is_zero())
     }
 
     fn owe(&mut self, side: Side, amount: Amount) -> Result<(), Refusal> {

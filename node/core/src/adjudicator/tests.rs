@@ -173,18 +173,18 @@ fn p09_the_window_ends_exactly_at_its_deadline() {
 #[test]
 fn p10_only_a_final_state_settles_at_once_and_it_has_no_locks() {
     let bench = Bench::active();
-    let ordinary = state(1, 20);
-    let refused = bench.0.cooperative_close(&ordinary, &bench.signatures(&ordinary));
-    assert_eq!(refused, Err(Refusal::NotFinal));
+    // An ordinary state of the same version and net is another digest.
+    let ordinary = bench.signatures(&state(1, 20));
+    let refused = bench.0.cooperative_close(Version(1), state(1, 20).net, &ordinary);
+    assert_eq!(refused, Err(Refusal::BadSignature { side: Side::One }));
     let locked = PresentedState {
         locked1: amount(1),
         locks_root: B256::repeat_byte(1),
         ..final_state(1, 20)
     };
-    let refused = bench.0.cooperative_close(&locked, &bench.signatures(&locked));
-    assert_eq!(refused, Err(Refusal::FinalStateHasLocks));
+    assert_eq!(bench.update(&locked), Err(Refusal::FinalStateHasLocks));
     let good = final_state(1, 20);
-    let step = bench.0.cooperative_close(&good, &bench.signatures(&good)).unwrap();
+    let step = bench.0.cooperative_close(good.version, good.net, &bench.signatures(&good)).unwrap();
     assert_eq!(step.payouts, paid(80, 70));
 }
 
@@ -259,7 +259,8 @@ fn p24_a_top_up_that_no_state_knows_goes_back_to_its_side() {
     let mut bench = Bench::active();
     bench.ok(|channel| channel.deposit(2, amount(7)));
     let given = final_state(1, 20);
-    let step = bench.0.cooperative_close(&given, &bench.signatures(&given)).unwrap();
+    let step =
+        bench.0.cooperative_close(given.version, given.net, &bench.signatures(&given)).unwrap();
     assert_eq!(step.payouts, paid(80, 77));
 }
 

@@ -2,13 +2,17 @@
 
 use alloy_primitives::{Address, B256};
 use k256::ecdsa::SigningKey;
-use lockstep_core::adjudicator::{Adjudicator, Call, PresentedConsent};
-use lockstep_core::chain::{ChainEvent, ChainFact, EventPosition, Obligation};
+use lockstep_core::adjudicator::{
+    Adjudicator, Call, PresentedConsent, PresentedIntent, PresentedState, PresentedWithdraw,
+    Signatures, Step,
+};
+use lockstep_core::chain::{ChainCall, ChainEvent, ChainFact, EventPosition, Evidence, Obligation};
 use lockstep_core::channel::Channel;
 use lockstep_core::commit::{Durable, Journal, Signer, Transition, commit, recover};
 use lockstep_core::error::ProtocolError;
 use lockstep_core::ids::{AccountRef, ChannelId, Digest, Domain, NodeId, Side, Version};
 use lockstep_core::input::{Command, Input};
+use lockstep_core::lock::Lock;
 use lockstep_core::message::PeerMessage;
 use lockstep_core::money::Amount;
 use lockstep_core::output::{Effect, Notice, Output};
@@ -86,6 +90,8 @@ pub struct Disk {
     record: Option<ChannelRecord>,
     bound: BTreeMap<Version, Digest>,
     pub writes: usize,
+    /// The history, written with the record.
+    pub notices: Vec<Notice>,
 }
 
 impl Journal for Disk {
@@ -97,6 +103,11 @@ impl Journal for Disk {
                 let known = self.bound.insert(binding.version, binding.digest);
                 if known.is_some_and(|known| known != binding.digest) {
                     return Err("one version has two digests");
+                }
+            }
+            for output in transition.outputs() {
+                if let Output::Notify(notice) = output {
+                    self.notices.push(notice.clone());
                 }
             }
             if transition.needs_write() {
@@ -143,7 +154,6 @@ pub struct Node {
     pub disk: Disk,
     keys: Keys,
     pub outbox: VecDeque<PeerMessage>,
-    pub notices: Vec<Notice>,
     pub duties: Vec<Obligation>,
 }
 
@@ -152,8 +162,7 @@ impl Node {
         let mut disk = Disk::default();
         let mut durable = commit(&mut disk, vec![transition]).unwrap();
         let (channel, effects) = Channel::create(durable.remove(0));
-        let mut node =
-            Self { channel, disk, keys, outbox: VecDeque::new(), notices: vec![], duties: vec![] };
+        let mut node = Self { channel, disk, keys, outbox: VecDeque::new(), duties: vec![] };
         node.carry_out(effects);
         node
     }
@@ -169,8 +178,7 @@ impl Node {
             match done {
                 Output::Send(message) => self.outbox.push_back(message),
                 Output::Submit(obligation) => self.duties.push(obligation),
-                Output::Notify(notice) => self.notices.push(notice),
-                Output::Protect { .. } => {}
+                Output::Notify(_) | Output::Protect { .. } => {}
                 Output::Sign { .. } => unreachable!("a signature is complete"),
             }
         }
@@ -240,7 +248,7 @@ impl Node {
     }
 
     pub fn count(&self, is_meant: impl Fn(&Notice) -> bool) -> usize {
-        self.notices.iter().filter(|notice| is_meant(notice)).count()
+        self.disk.notices.iter().filter(|notice| is_meant(notice)).count()
     }
 }
 
@@ -308,13 +316,18 @@ impl Pair {
 
     /// A new connection: what was under way is lost, and both say what they hold.
     pub fn connect(&mut self) {
+        self.connect_without_delivery();
+        self.exchange();
+    }
+
+    /// A new connection of which nothing has been delivered yet.
+    pub fn connect_without_delivery(&mut self) {
         for side in [Side::One, Side::Two] {
             let node = self.node(side);
             node.outbox.clear();
             node.input(Input::Disconnected).unwrap();
             node.input(Input::Connected { now: EngineTime(0) }).unwrap();
         }
-        self.exchange();
     }
 
     /// Delivers one message from a side; whether there was one.
@@ -351,7 +364,7 @@ impl Pair {
     }
 
     /// A chain that holds this channel with both deposits, active.
-    pub fn chain(&self) -> Adjudicator {
+    pub fn chain() -> Adjudicator {
         let mut chain = Adjudicator::new(DOMAIN, BOUNDS, terms());
         let call = |side| Call { sender: participant(side), now: BlockTimestamp(1) };
         let none = PresentedConsent::default();
@@ -367,4 +380,130 @@ impl Pair {
 fn is_harmless(result: &Result<(), ProtocolError>) -> bool {
     use lockstep_core::error::ErrorClass;
     result.as_ref().map_or_else(|error| error.class() == ErrorClass::Refused, |()| true)
+}
+
+/// A chain with one channel on it, which both nodes follow.
+pub struct World {
+    pub pair: Pair,
+    pub chain: Adjudicator,
+    pub now: u64,
+    /// Paid to each side so far.
+    pub paid: [Amount; 2],
+    registry: BTreeMap<B256, BlockTimestamp>,
+}
+
+impl World {
+    pub fn new(pair: Pair) -> Self {
+        let chain = Pair::chain();
+        Self { pair, chain, now: 10, paid: [Amount::ZERO; 2], registry: BTreeMap::new() }
+    }
+
+    /// A new block: both see its time, and it is final at once.
+    pub fn tick(&mut self, secs: u64) {
+        self.now += secs;
+        let now = self.now;
+        for side in [Side::One, Side::Two] {
+            let node = self.pair.node(side);
+            node.input(Input::Head(point(now))).unwrap();
+            node.finalized(now);
+        }
+    }
+
+    /// Lets a side's duties run on the chain; refused ones are dropped, as they cost their sender only.
+    pub fn run_duties(&mut self, side: Side) {
+        for duty in std::mem::take(&mut self.pair.node(side).duties) {
+            self.run(side, &duty);
+        }
+    }
+
+    fn run(&mut self, side: Side, duty: &Obligation) {
+        let call = Call { sender: participant(side), now: BlockTimestamp(self.now) };
+        let signatures = |evidence: &Evidence| {
+            let whole = evidence.complete().unwrap();
+            Signatures { one: whole.signature1, two: whole.signature2 }
+        };
+        let result = match duty.call() {
+            ChainCall::InitiateClose(evidence) => {
+                let none =
+                    Signatures { one: StateSignature([0; 64]), two: StateSignature([0; 64]) };
+                let (state, signed) = evidence.as_ref().map_or_else(
+                    || (PresentedState::default(), none),
+                    |evidence| (PresentedState::from(&evidence.state), signatures(evidence)),
+                );
+                self.chain.initiate_close(call, &state, &signed, &PresentedIntent::NONE)
+            }
+            ChainCall::Challenge(evidence) => {
+                let state = PresentedState::from(&evidence.state);
+                self.chain.challenge_close(call, &state, &signatures(evidence))
+            }
+            ChainCall::Close => self.chain.close_channel(call),
+            ChainCall::CooperativeClose(evidence) => {
+                let state = evidence.state;
+                let signed = signatures(evidence);
+                self.chain.cooperative_close(state.version, state.net.into(), &signed)
+            }
+            ChainCall::PartialWithdraw(evidence) => {
+                let order = PresentedWithdraw::from(&evidence.withdraw);
+                let one = evidence.signature1.unwrap();
+                let signed = Signatures { one, two: evidence.signature2.unwrap() };
+                self.chain.partial_withdraw(call, &order, &signed)
+            }
+            ChainCall::RegisterSecret { secret } => return self.register(*secret),
+            ChainCall::ResolveLocks { locks, mask } => {
+                let registry = &self.registry;
+                let met_at = |lock: &Lock| registry.get(&lock.hash).copied();
+                self.chain.resolve_locks(call.now, locks, *mask, met_at)
+            }
+        };
+        if let Ok(step) = result {
+            self.apply(&step);
+        }
+    }
+
+    pub fn register(&mut self, secret: B256) {
+        let hash = lockstep_core::hash_of(secret);
+        let at = *self.registry.entry(hash).or_insert(BlockTimestamp(self.now));
+        self.announce(&ChainFact::SecretRevealed { hash, secret, at });
+    }
+
+    /// Takes a step of the contract over, pays, and tells both nodes: seen, then final.
+    pub fn apply(&mut self, step: &Step) {
+        self.chain.apply(step);
+        for payout in &step.payouts {
+            let paid = &mut self.paid[usize::from(payout.side.number()) - 1];
+            *paid = paid.checked_add(payout.amount).unwrap();
+        }
+        for event in &step.events {
+            self.announce(event);
+        }
+    }
+
+    fn announce(&mut self, fact: &ChainFact) {
+        self.now += 1;
+        for side in [Side::One, Side::Two] {
+            let now = self.now;
+            let node = self.pair.node(side);
+            node.fact(now, Finality::Seen, fact.clone());
+            node.fact(now, Finality::Final, fact.clone());
+        }
+    }
+
+    /// Runs both sides' duties until the channel is closed, in blocks of some seconds.
+    pub fn run_to_end(&mut self) {
+        for _ in 0..1_000 {
+            if lockstep_core::channel::is_over(self.pair.one.channel.parts())
+                && lockstep_core::channel::is_over(self.pair.two.channel.parts())
+            {
+                return;
+            }
+            self.run_duties(Side::One);
+            self.run_duties(Side::Two);
+            self.tick(100);
+        }
+        panic!("the channel never ends: {:?}", self.pair.one.channel.parts().phase);
+    }
+
+    pub fn assert_paid(&self, one: u64, two: u64) {
+        assert_eq!(self.paid, [amount(one), amount(two)]);
+    }
 }

@@ -255,6 +255,9 @@ fn an_intent_beyond_the_acceptors_balance_is_refused_and_the_next_one_paid() {
     let refused = pair.one.outbox.pop_front();
     let reason = RejectReason::InsufficientBalance;
     assert_eq!(refused, Some(PeerMessage::Refuse { sequence: Sequence(1), reason }));
+    let ahead = lockstep_core::update::Update { sequence: Sequence(3), action: pay(5) };
+    let result = pair.one.peer(PeerMessage::Intent { updates: vec![ahead] });
+    assert_eq!(result, Err(ProtocolError::SequenceGap { sequence: Sequence(3) }));
     let good = lockstep_core::update::Update { sequence: Sequence(2), action: pay(5) };
     pair.one.peer(PeerMessage::Intent { updates: vec![good] }).unwrap();
     let Some(PeerMessage::Propose { proposal, .. }) = pair.one.outbox.pop_back() else {

@@ -170,6 +170,10 @@ pub(crate) fn handle_intent(
         if update.sequence <= change.parts.peer_sequence {
             continue;
         }
+        // One that ran ahead of a lost one waits for the replay: taking it in would end the lost one.
+        if Some(update.sequence) != change.parts.peer_sequence.next() {
+            return Err(ProtocolError::SequenceGap { sequence: update.sequence });
+        }
         if change.parts.peer_pending.len() >= MAX_PENDING_UPDATES {
             return Err(ProtocolError::Malformed);
         }

@@ -1,0 +1,280 @@
+//! Cooperative and unilateral closes, disputes, and what may not be signed around them.
+
+use crate::kit::*;
+use lockstep_core::adjudicator::{PresentedIntent, PresentedState, Signatures};
+use lockstep_core::chain::{ChainCall, ChainFact, StoredPoint};
+use lockstep_core::error::ProtocolError;
+use lockstep_core::ids::{Side, Version};
+use lockstep_core::input::{Command, Input};
+use lockstep_core::message::{PeerMessage, SignedState};
+use lockstep_core::output::Notice;
+use lockstep_core::record::{ClosingStage, FreezeReason, Phase};
+use lockstep_core::time::{BlockTimestamp, Finality};
+
+fn evidence(node: &Node) -> SignedState {
+    let order = node.channel.evidence().unwrap();
+    let state = order.evidence.state;
+    let side = node.channel.side();
+    let domain = lockstep_core::digest::SigningDomain::new(DOMAIN);
+    order.evidence.with_signature(side, sign(side, domain.state(&state))).complete().unwrap()
+}
+
+fn closing(version: u64, net: i128, now: u64) -> ChainFact {
+    let point = StoredPoint {
+        version: Version(version),
+        net: lockstep_core::money::Net::new(net).unwrap(),
+        ..StoredPoint::default()
+    };
+    ChainFact::Closing {
+        point,
+        closes_at: BlockTimestamp(now + u64::from(PERIOD)),
+        initiator: Side::Two,
+        evidence: None,
+    }
+}
+
+#[test]
+fn either_side_may_ask_for_a_cooperative_close_and_both_are_paid_at_once() {
+    for asks in [Side::One, Side::Two] {
+        let mut pair = Pair::open();
+        pair.one.pay(30).unwrap();
+        pair.exchange();
+        pair.node(asks).command(Command::Close).unwrap();
+        pair.exchange();
+        let mut world = World::new(pair);
+        world.run_to_end();
+        world.assert_paid(DEPOSIT - 30, DEPOSIT + 30);
+    }
+}
+
+#[test]
+fn a_close_drains_what_is_in_flight_first() {
+    let mut pair = Pair::open();
+    pair.one.pay(30).unwrap();
+    pair.two.pay(4).unwrap();
+    pair.deliver(Side::Two);
+    pair.one.command(Command::Close).unwrap();
+    assert_eq!(pair.one.pay(1), Err(ProtocolError::WrongPhase));
+    pair.exchange();
+    let mut world = World::new(pair);
+    world.run_to_end();
+    world.assert_paid(DEPOSIT - 26, DEPOSIT + 26);
+}
+
+#[test]
+fn p41_nothing_is_signed_after_a_final_state() {
+    let mut pair = Pair::open();
+    pair.one.command(Command::Close).unwrap();
+    let last = pair.one.outbox.back().cloned().unwrap();
+    assert_eq!(pair.one.pay(1), Err(ProtocolError::FinalBound));
+    pair.two.peer(last.clone()).unwrap();
+    assert_eq!(pair.two.pay(1), Err(ProtocolError::FinalBound));
+    let PeerMessage::Propose { proposal, signature } = last else { panic!("a proposal") };
+    let mut next = proposal;
+    next.state.version = Version(2);
+    next.state.kind = lockstep_core::state::StateKind::Ordinary;
+    let result = pair.two.peer(PeerMessage::Propose { proposal: next, signature });
+    assert_eq!(result, Err(ProtocolError::FinalBound));
+}
+
+#[test]
+fn p42_once_a_close_is_seen_no_new_digest_is_bound() {
+    let mut pair = Pair::open();
+    pair.one.pay(1).unwrap();
+    let proposal = pair.one.outbox.pop_front().unwrap();
+    for node in [&mut pair.one, &mut pair.two] {
+        node.fact(10, Finality::Seen, closing(0, 0, 10));
+        assert_eq!(node.pay(1), Err(ProtocolError::CloseSeen));
+    }
+    let before = pair.two.channel.parts().clone();
+    assert_eq!(pair.two.peer(proposal), Err(ProtocolError::CloseSeen));
+    assert_eq!(pair.two.channel.parts().guard, before.guard);
+}
+
+#[test]
+fn p42_a_version_bound_before_the_sighting_may_still_be_signed() {
+    let mut pair = Pair::open();
+    pair.one.pay(1).unwrap();
+    let proposal = pair.one.outbox.pop_front().unwrap();
+    // Bound and durable, and then the power fails before the answer leaves.
+    pair.two.input_and_crash(Input::Peer(proposal.clone())).unwrap();
+    pair.two.fact(10, Finality::Seen, closing(0, 0, 10));
+    pair.two.peer(proposal).unwrap();
+    assert!(matches!(pair.two.outbox.pop_back(), Some(PeerMessage::Accept { .. })));
+    // And the challenge with it is a duty.
+    let challenged = pair.two.duties.iter().any(|duty| {
+        matches!(duty.call(), ChainCall::Challenge(evidence)
+            if evidence.state.version == Version(1) && evidence.complete().is_some())
+    });
+    assert!(challenged);
+}
+
+#[test]
+fn p42_signing_resumes_only_when_the_close_is_gone_for_good() {
+    let mut pair = Pair::open();
+    pair.one.fact(10, Finality::Seen, closing(0, 0, 10));
+    pair.one.finalized(50);
+    assert_eq!(pair.one.pay(1), Err(ProtocolError::CloseSeen));
+    pair.one.fact(51, Finality::Seen, ChainFact::CloseVanished);
+    assert_eq!(pair.one.pay(1), Err(ProtocolError::CloseSeen));
+    pair.one.fact(52, Finality::Final, ChainFact::CloseVanished);
+    pair.one.pay(1).unwrap();
+    pair.exchange();
+    pair.assert_in_step();
+}
+
+#[test]
+fn a_unilateral_close_pays_the_newest_state() {
+    for closer in [Side::One, Side::Two] {
+        let mut pair = Pair::open();
+        pair.one.pay(30).unwrap();
+        pair.exchange();
+        pair.two.pay(10).unwrap();
+        pair.exchange();
+        pair.node(closer).command(Command::ForceClose).unwrap();
+        let mut world = World::new(pair);
+        world.run_to_end();
+        world.assert_paid(DEPOSIT - 20, DEPOSIT + 20);
+    }
+}
+
+#[test]
+fn a_channel_that_was_never_used_closes_at_its_deposits() {
+    let mut pair = Pair::open();
+    pair.two.command(Command::ForceClose).unwrap();
+    let mut world = World::new(pair);
+    world.run_to_end();
+    world.assert_paid(DEPOSIT, DEPOSIT);
+}
+
+#[test]
+fn p70_a_stale_close_is_challenged_at_first_sight_and_pays_the_newest() {
+    let mut pair = Pair::open();
+    pair.one.pay(30).unwrap();
+    pair.exchange();
+    let old = evidence(&pair.one);
+    pair.one.pay(500).unwrap();
+    pair.exchange();
+    let mut world = World::new(pair);
+    let call = lockstep_core::adjudicator::Call {
+        sender: participant(Side::One),
+        now: BlockTimestamp(world.now),
+    };
+    let state = PresentedState::from(&old.state);
+    let signed = Signatures { one: old.signature1, two: old.signature2 };
+    let step = world.chain.initiate_close(call, &state, &signed, &PresentedIntent::NONE).unwrap();
+    world.apply(&step);
+    // The cheat does nothing; the honest side alone gets what is due.
+    let duty = world.pair.two.duties.first().cloned().unwrap();
+    assert!(matches!(duty.call(), ChainCall::Challenge(_)));
+    world.pair.one.duties.clear();
+    world.run_duties(Side::Two);
+    assert_eq!(world.chain.slots().point.version, Version(2));
+    world.run_to_end();
+    world.assert_paid(DEPOSIT - 530, DEPOSIT + 530);
+}
+
+#[test]
+fn p40_an_acceptor_that_withholds_its_answers_and_closes_gains_nothing_uncounted() {
+    let mut pair = Pair::open();
+    for value in [100, 50, 20] {
+        pair.one.pay(value).unwrap();
+    }
+    let counted = pair.one.channel.least_own_balance().unwrap();
+    let mut hidden = vec![];
+    while let Some(proposal) = pair.one.outbox.pop_front() {
+        pair.two.peer(proposal).unwrap();
+        hidden.push(evidence(&pair.two));
+    }
+    for shown in hidden {
+        let mut chain = Pair::chain();
+        let state = PresentedState::from(&shown.state);
+        let signed = Signatures { one: shown.signature1, two: shown.signature2 };
+        let call = lockstep_core::adjudicator::Call {
+            sender: participant(Side::Two),
+            now: BlockTimestamp(10),
+        };
+        let step = chain.initiate_close(call, &state, &signed, &PresentedIntent::NONE).unwrap();
+        chain.apply(&step);
+        let late = lockstep_core::adjudicator::Call { now: BlockTimestamp(5_000), ..call };
+        let settled = chain.close_channel(late).unwrap();
+        assert!(settled.payouts[0].amount >= counted);
+    }
+}
+
+#[test]
+fn a_state_shown_on_chain_completes_a_lost_answer() {
+    let mut pair = Pair::open();
+    pair.one.pay(100).unwrap();
+    let proposal = pair.one.outbox.pop_front().unwrap();
+    pair.two.peer(proposal).unwrap();
+    let shown = evidence(&pair.two);
+    let fact = ChainFact::Closing {
+        point: StoredPoint::from(&shown.state),
+        closes_at: BlockTimestamp(5_000),
+        initiator: Side::Two,
+        evidence: Some(Box::new(shown)),
+    };
+    pair.one.fact(10, Finality::Seen, fact);
+    assert_eq!(pair.one.channel.version(), Version(1));
+    assert_eq!(pair.one.count(|notice| matches!(notice, Notice::Applied { .. })), 1);
+    assert_eq!(pair.one.channel.parts().marks.restored, None);
+}
+
+#[test]
+fn a_frozen_channel_signs_nothing_and_can_still_be_closed() {
+    let mut pair = Pair::open();
+    pair.one.pay(30).unwrap();
+    pair.exchange();
+    let reason = FreezeReason::Command;
+    pair.two.command(Command::Freeze(reason)).unwrap();
+    assert_eq!(pair.two.pay(1), Err(ProtocolError::Frozen { reason }));
+    pair.one.pay(1).unwrap();
+    let proposal = pair.one.outbox.pop_front().unwrap();
+    assert_eq!(pair.two.peer(proposal), Err(ProtocolError::Frozen { reason }));
+    pair.two.command(Command::ForceClose).unwrap();
+    let mut world = World::new(pair);
+    world.run_to_end();
+    world.assert_paid(DEPOSIT - 30, DEPOSIT + 30);
+}
+
+#[test]
+fn a_close_waits_until_the_last_lock_is_gone() {
+    let mut pair = Pair::open();
+    let secret = alloy_primitives::B256::repeat_byte(9);
+    let lock = crate::lock::lock(secret, 40, 1_500, true);
+    pair.one.command(Command::Update(vec![lock])).unwrap();
+    pair.exchange();
+    pair.two.command(Command::Close).unwrap();
+    pair.exchange();
+    let stage = &pair.one.channel.parts().phase;
+    assert!(matches!(stage, Phase::Closing(ClosingStage::Draining { .. })), "{stage:?}");
+    pair.two.command(Command::LearnSecret { secret }).unwrap();
+    pair.exchange();
+    let mut world = World::new(pair);
+    world.run_to_end();
+    world.assert_paid(DEPOSIT - 40, DEPOSIT + 40);
+}
+
+#[test]
+fn a_restart_in_a_dispute_takes_every_duty_up_again() {
+    let mut pair = Pair::open();
+    pair.one.pay(30).unwrap();
+    pair.exchange();
+    pair.two.fact(10, Finality::Seen, closing(0, 0, 10));
+    let before: Vec<_> = pair.two.duties.drain(..).map(|duty| *duty.key()).collect();
+    pair.two.restart();
+    let after: Vec<_> = pair.two.duties.iter().map(|duty| *duty.key()).collect();
+    assert_eq!((before.len(), after), (1, before));
+}
+
+#[test]
+fn p71_the_same_sighting_again_brings_no_second_duty() {
+    let mut pair = Pair::open();
+    pair.one.pay(30).unwrap();
+    pair.exchange();
+    for block in 10..20 {
+        pair.two.fact(block, Finality::Seen, closing(0, 0, 10));
+    }
+    assert_eq!(pair.two.duties.len(), 1);
+}
