@@ -1,0 +1,159 @@
+//! What libp2p says: connections come and go, streams open, addresses change.
+
+use libp2p::core::{ConnectedPoint, Endpoint};
+use libp2p::swarm::{ConnectionId, SwarmEvent};
+use libp2p::{Multiaddr, PeerId, mdns, relay};
+
+use super::Service;
+use super::dial::connect_error;
+use super::sessions::Connection;
+use crate::admission::is_relayed;
+use crate::behaviour::BehaviourEvent;
+use crate::contact::{Attempt, ConnectError};
+
+impl Service {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "an open enum of libp2p")]
+    pub(super) fn handle_swarm_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
+        match event {
+            SwarmEvent::Behaviour(event) => self.handle_behaviour_event(event),
+            SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
+                self.connection_opened(peer_id, connection_id, &endpoint);
+            }
+            SwarmEvent::ConnectionClosed { peer_id, connection_id, .. } => {
+                self.connection_closed(peer_id, connection_id);
+            }
+            SwarmEvent::OutgoingConnectionError { peer_id: Some(peer), error, .. } => {
+                self.dial_failed(peer, connect_error(&error));
+            }
+            SwarmEvent::NewListenAddr { listener_id, address } => {
+                tracing::info!(%address, "listening");
+                self.listener_confirmed(listener_id);
+                self.show_addresses();
+            }
+            SwarmEvent::ExpiredListenAddr { .. }
+            | SwarmEvent::ExternalAddrConfirmed { .. }
+            | SwarmEvent::ExternalAddrExpired { .. } => self.show_addresses(),
+            SwarmEvent::ListenerClosed { listener_id, .. } => {
+                self.listener_closed(listener_id);
+                self.show_addresses();
+            }
+            SwarmEvent::ListenerError { error, .. } => {
+                tracing::warn!(%error, "listener failed");
+            }
+            SwarmEvent::IncomingConnectionError { error, .. } => {
+                tracing::debug!(%error, "inbound connection refused or broken");
+            }
+            // Dials of behaviours, and what is only of interest to them.
+            _ => {}
+        }
+    }
+
+    fn handle_behaviour_event(&mut self, event: BehaviourEvent) {
+        match event {
+            BehaviourEvent::Stream(event) => self.handle_stream(event),
+            BehaviourEvent::RelayServer(event) => self.handle_relay_event(&event),
+            BehaviourEvent::Mdns(event) => self.handle_mdns_event(event),
+            BehaviourEvent::Dcutr(event) => {
+                let is_direct = event.result.is_ok();
+                tracing::debug!(peer_id = %event.remote_peer_id, is_direct, "hole punching ended");
+            }
+            BehaviourEvent::Identify(_)
+            | BehaviourEvent::RelayClient(_)
+            | BehaviourEvent::AutonatClient(_)
+            | BehaviourEvent::AutonatServer(_) => {}
+            BehaviourEvent::Admission(never) => match never {},
+        }
+    }
+
+    /// The dialer opens the stream, so that two ends do not open one each.
+    fn connection_opened(&mut self, peer: PeerId, id: ConnectionId, endpoint: &ConnectedPoint) {
+        let (is_dialer, remote) = match endpoint {
+            ConnectedPoint::Dialer { address, role_override, .. } => {
+                (*role_override == Endpoint::Dialer, address)
+            }
+            // A relayed peer's own address says nothing; ours leads through the relay.
+            ConnectedPoint::Listener { local_addr, .. } => (false, local_addr),
+        };
+        let is_relayed = is_relayed(remote);
+        self.connections.entry(peer).or_default().push(Connection { id, is_relayed });
+        let Some(known) = self.contacts.by_peer(&peer) else { return };
+        let node_id = known.contact.node_id;
+        let wanted = match self.routes.get(&node_id) {
+            Some(session) => session.is_relayed() && !is_relayed,
+            None => known.is_kept,
+        };
+        if is_dialer && wanted {
+            self.swarm.behaviour_mut().stream.open(peer, id);
+        }
+    }
+
+    fn connection_closed(&mut self, peer: PeerId, id: ConnectionId) {
+        if let Some(connections) = self.connections.get_mut(&peer) {
+            connections.retain(|connection| connection.id != id);
+            if connections.is_empty() {
+                self.connections.remove(&peer);
+                self.reservations.remove(&peer);
+            }
+        }
+        self.end_sessions_on(id);
+    }
+
+    fn dial_failed(&mut self, peer: PeerId, error: ConnectError) {
+        let Some(known) = self.contacts.by_peer(&peer) else { return };
+        // A hole punch that fails beside a relayed connection is no failed attempt.
+        if matches!(known.attempt, Attempt::Trying(_)) && !self.connections.contains_key(&peer) {
+            self.attempt_failed(known.contact.node_id, error);
+        }
+    }
+
+    #[expect(clippy::wildcard_enum_match_arm, reason = "an open enum of libp2p")]
+    fn handle_relay_event(&mut self, event: &relay::Event) {
+        match event {
+            relay::Event::ReservationReqAccepted { src_peer_id, .. } => {
+                self.reservations.insert(*src_peer_id);
+            }
+            relay::Event::ReservationClosed { src_peer_id }
+            | relay::Event::ReservationTimedOut { src_peer_id } => {
+                self.reservations.remove(src_peer_id);
+            }
+            // Circuits are bounded by the relay itself.
+            _ => {}
+        }
+    }
+
+    fn handle_mdns_event(&mut self, event: mdns::Event) {
+        match event {
+            mdns::Event::Discovered(found) => {
+                for (peer, address) in found {
+                    self.found(peer, address);
+                }
+            }
+            mdns::Event::Expired(lost) => {
+                for (peer, address) in lost {
+                    if let Some(known) = self.contacts.by_peer_mut(&peer) {
+                        known.lost(&address);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The local network shows a peer. Only contacts are of interest.
+    fn found(&mut self, peer: PeerId, address: Multiaddr) {
+        let now = self.now();
+        let Some(known) = self.contacts.by_peer_mut(&peer) else { return };
+        known.found(address);
+        match known.attempt {
+            Attempt::Idle | Attempt::Due(_) if known.is_kept => known.attempt = Attempt::Due(now),
+            Attempt::Idle | Attempt::Due(_) | Attempt::Trying(_) | Attempt::Connected(_) => {}
+        }
+    }
+
+    fn show_addresses(&mut self) {
+        let listening = self.swarm.listeners();
+        let mut all: Vec<_> = listening.chain(self.swarm.external_addresses()).cloned().collect();
+        all.sort();
+        all.dedup();
+        self.addresses.send_replace(all);
+    }
+}
