@@ -10,6 +10,7 @@ use std::{
     io,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
+    time::UNIX_EPOCH,
 };
 
 use rustix::{
@@ -66,9 +67,28 @@ impl DatabaseFile {
         Ok(Self { file, reserved_through: 0 })
     }
 
-    /// The file's inode: a copy of the folder has another.
-    pub(crate) fn inode(&self) -> io::Result<u64> {
-        Ok(self.file.metadata()?.ino())
+    /// Which file this is.
+    pub(crate) fn identity(&self) -> io::Result<FileIdentity> {
+        let metadata = self.file.metadata()?;
+        let birth = metadata.created().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+        let birth_nanos = birth.and_then(|birth| u64::try_from(birth.as_nanos()).ok());
+        Ok(FileIdentity { inode: metadata.ino(), birth_nanos: birth_nanos.unwrap_or(0) })
+    }
+}
+
+/// Tells a file from its copies. An inode alone may be used again once the old file is gone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct FileIdentity {
+    pub(crate) inode: u64,
+    /// When the file was created; 0 where the file system does not know.
+    pub(crate) birth_nanos: u64,
+}
+
+impl FileIdentity {
+    /// Whether the two are certainly different files.
+    pub(crate) fn differs_from(self, other: Self) -> bool {
+        let both_know = self.birth_nanos != 0 && other.birth_nanos != 0;
+        self.inode != other.inode || (both_know && self.birth_nanos != other.birth_nanos)
     }
 }
 

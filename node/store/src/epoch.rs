@@ -69,7 +69,7 @@ pub enum Evidence {
     },
     /// The anchor file belongs to another journal.
     OtherJournal,
-    /// The database file is a copy: its inode is not the one it was created with.
+    /// The database file is a copy: it is not the file that was written to.
     Copied,
     /// Side files are there and the database is gone.
     DatabaseMissing,

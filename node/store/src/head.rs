@@ -3,7 +3,7 @@
 use lockstep_proto::v1;
 use prost::Message;
 
-use crate::{checksum::Checksum, epoch::JournalHead};
+use crate::{checksum::Checksum, disk::FileIdentity, epoch::JournalHead};
 
 /// Key of the head row in [`Table::Meta`](crate::table::Table::Meta).
 pub(crate) const HEAD_KEY: &[u8] = b"head";
@@ -16,8 +16,8 @@ pub(crate) struct Head {
     pub(crate) sequence: u64,
     /// Of every row but this one.
     pub(crate) checksum: Checksum,
-    /// Inode of the file the database was written to.
-    pub(crate) inode: u64,
+    /// The file that the database was written to.
+    pub(crate) file: FileIdentity,
 }
 
 impl Head {
@@ -30,7 +30,8 @@ impl Head {
             }),
             sequence: self.sequence,
             checksum: self.checksum.to_bytes().to_vec(),
-            database_inode: self.inode,
+            database_inode: self.file.inode,
+            database_birth_nanos: self.file.birth_nanos,
         }
         .encode_to_vec()
     }
@@ -46,7 +47,7 @@ impl Head {
             },
             sequence: row.sequence,
             checksum: Checksum::from_bytes(row.checksum.try_into().ok()?),
-            inode: row.database_inode,
+            file: FileIdentity { inode: row.database_inode, birth_nanos: row.database_birth_nanos },
         })
     }
 }

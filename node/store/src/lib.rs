@@ -6,7 +6,8 @@
 //! Reading order: [`table`] (what is kept), [`write_set`] (what a group wants), [`engine`] (how a
 //! group becomes durable), `transaction` (guard, rows and head in one), [`disk`] (what the storage
 //! engine leaves out), [`epoch`] (which life of the journal this is), [`mod@open`], [`journal`] (the
-//! core's view), [`writer`] (group commit), [`backup`], [`port`] (what others keep here), [`error`].
+//! core's view), [`writer`] (group commit), [`backup`], [`proof`], [`port`] (what others
+//! keep here), [`error`].
 #![cfg_attr(
     test,
     allow(
@@ -36,6 +37,7 @@ mod lock_file;
 pub mod open;
 mod plan;
 pub mod port;
+pub mod proof;
 pub mod row_source;
 mod rows;
 mod schema;

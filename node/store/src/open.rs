@@ -9,7 +9,7 @@ use std::{
 
 use crate::{
     chunk::SEGMENT_BYTES,
-    disk::{self, DatabaseFile},
+    disk::{self, DatabaseFile, FileIdentity},
     engine::{self, Engine, Health, ScanError},
     epoch::{Evidence, JournalHead, Mark},
     error::{Damage, OpenError, StoreError},
@@ -98,7 +98,7 @@ pub(crate) fn open_with(
     let steps = schema::path(found.schema.unwrap_or(target_schema), target_schema, migrations)?;
 
     let disk = DatabaseFile::attach(&engine_dir).map_err(io)?;
-    let inode = disk.inode().map_err(io)?;
+    let file = disk.identity().map_err(io)?;
     let (fence, fence_found) = SlotFile::open(&dir.join(FENCE_FILE)).map_err(io)?;
     let (witness, witness_found) = SlotFile::open(&dir.join(WITNESS_FILE)).map_err(io)?;
     let mut anchor = match &options.anchor {
@@ -110,7 +110,7 @@ pub(crate) fn open_with(
         Some((_, found)) => read_mark(*found)?,
         None => Mark::default(),
     };
-    let signs = Signs { fence: fence_mark, anchor: anchor_mark, witness: witness_found, inode };
+    let signs = Signs { fence: fence_mark, anchor: anchor_mark, witness: witness_found, file };
     let restored = judge(signs.find(&found)?, options.provenance)?;
 
     let last_epoch = found.head.journal.epoch.max(fence_mark.claimed).max(anchor_mark.claimed);
@@ -138,7 +138,7 @@ pub(crate) fn open_with(
     let set = first_group(&journal, found.schema.is_none().then_some(target_schema))
         .map_err(|refusal| OpenError::Begin(refusal.into()))?;
     let sequence = found.head.sequence.saturating_add(1);
-    let next = Head { journal, sequence, inode, checksum: found.head.checksum };
+    let next = Head { journal, sequence, file, checksum: found.head.checksum };
     engine.write_with_head(&set, next).map_err(OpenError::Begin)?;
     let opened = Mark { opened: journal.epoch, ..claim };
     write_mark(&mut engine.fence, &opened).map_err(io)?;
@@ -226,7 +226,7 @@ struct Signs {
     fence: Mark,
     anchor: Mark,
     witness: Found,
-    inode: u64,
+    file: FileIdentity,
 }
 
 impl Signs {
@@ -250,7 +250,7 @@ impl Signs {
         if let Some(evidence) = self.anchor.judge(&head.journal) {
             return Ok(Some(evidence));
         }
-        let is_copy = head.sequence > 0 && head.inode != self.inode;
+        let is_copy = head.sequence > 0 && head.file.differs_from(self.file);
         Ok(is_copy.then_some(Evidence::Copied))
     }
 }

@@ -11,11 +11,14 @@
 )]
 
 mod backup;
+mod convert;
 mod durability;
+mod golden;
 mod guard;
 mod handover;
 mod model;
 mod processes;
+mod proof;
 mod reopen;
 mod scene;
 mod writer;
