@@ -7,7 +7,7 @@
 //! In reading order: [`ids`], [`money`], [`time`], [`terms`], [`state`], [`lock`], [`update`],
 //! [`digest`], [`signature`], [`adjudicator`], [`message`], [`chain`], [`record`], [`request`],
 //! [`output`], [`commit`], [`input`], [`channel`], `change`, `phase`, `reestablish`, `recovery`,
-//! [`dispute`], `duty`, [`transfer`].
+//! [`dispute`], `duty`, [`exposure`], [`forward`], [`transfer`].
 
 pub mod adjudicator;
 mod balance;
@@ -20,6 +20,8 @@ pub mod dispute;
 mod draft;
 mod duty;
 pub mod error;
+pub mod exposure;
+pub mod forward;
 pub mod ids;
 pub mod input;
 pub mod lock;

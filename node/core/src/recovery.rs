@@ -9,8 +9,9 @@ use crate::ids::{Side, Version};
 use crate::lock::{MAX_LOCKS, locked_sums, locks_root};
 use crate::message::SignedState;
 use crate::output::{Notice, Output};
+use crate::phase::closing;
 use crate::phase::open::propose;
-use crate::record::{CoSigned, Equivocation, FreezeReason, RestoreReason};
+use crate::record::{ClosingStage, CoSigned, Equivocation, FreezeReason, Phase, RestoreReason};
 use crate::signature::StateSignature;
 use crate::state::{State, StateKind};
 
@@ -84,6 +85,9 @@ fn adopt_lost(
     });
     change.prune_guard();
     change.push(Output::Protect { version: state.version });
+    if state.kind == StateKind::Final {
+        closing::final_signed(change, state.version);
+    }
     Ok(())
 }
 
@@ -98,6 +102,13 @@ pub(crate) fn mark_restored(change: &mut Change<'_>, reason: RestoreReason) {
     // What waited in an old backup was decided long ago, in versions that we do not know.
     parts.own_pending.clear();
     parts.peer_pending.clear();
+    // An order to close was given on what turned out to be old: the operator has to give it again.
+    if matches!(
+        parts.phase,
+        Phase::Closing(ClosingStage::Requested | ClosingStage::Draining { .. })
+    ) {
+        parts.phase = Phase::Open;
+    }
     // Nothing of it is sent again; an answer that still comes is taken.
     for proposal in &mut parts.in_flight {
         proposal.is_rejected = true;

@@ -47,7 +47,10 @@ pub(crate) fn handle_request(
         return Err(ProtocolError::WrongRole { side: Side::One });
     }
     match change.permit() {
-        Ok(_) => drain(change, min_version),
+        Ok(Permit::Any | Permit::Draining) => drain(change, min_version),
+        // P46: whoever asks may hide a newer state than the one that we know. A final state on what may
+        // be old is for our operator to order.
+        Ok(Permit::FinalOnly) => Err(ProtocolError::Restored),
         // The link may repeat: a final state is on its way already.
         Err(ProtocolError::FinalBound) => Ok(()),
         Err(error) => Err(error),

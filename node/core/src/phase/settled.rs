@@ -6,7 +6,7 @@ use crate::ids::Version;
 use crate::lock::Lock;
 use crate::money::Amount;
 use crate::output::Notice;
-use crate::record::{ClosingStage, Phase, RecordParts, Settlement};
+use crate::record::{Phase, RecordParts, Settlement};
 
 /// What `ChannelClosed` says.
 pub(crate) struct Closed {
@@ -28,9 +28,11 @@ pub(crate) fn close(
     let interrupted = match &change.parts.phase {
         Phase::Settled(settlement) if settlement.is_final => return,
         Phase::Settled(settlement) => settlement.interrupted,
+        // One provider's word must not end a challenge, nor an open that it knows nothing of.
+        Phase::Disputed(_) | Phase::Funding { .. } | Phase::Opening(_) if !is_final => return,
         Phase::Disputed(dispute) => dispute.interrupted,
         Phase::Closing(stage) => Some(*stage),
-        Phase::Open | Phase::Funding { .. } | Phase::Opening(_) => None::<ClosingStage>,
+        Phase::Open | Phase::Funding { .. } | Phase::Opening(_) => None,
     };
     let settlement = Settlement {
         version: closed.version,

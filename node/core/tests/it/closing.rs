@@ -269,6 +269,26 @@ fn a_restart_in_a_dispute_takes_every_duty_up_again() {
 }
 
 #[test]
+fn p96_one_providers_word_that_it_is_settled_does_not_end_a_challenge() {
+    let mut pair = Pair::open();
+    pair.one.pay(30).unwrap();
+    pair.exchange();
+    let lie = ChainFact::Closed {
+        version: Version(0),
+        paid1: amount(DEPOSIT),
+        paid2: amount(DEPOSIT),
+        held1: amount(0),
+        held2: amount(0),
+        mode: lockstep_core::chain::CloseMode::Unilateral,
+    };
+    pair.two.fact(10, Finality::Seen, closing(0, 0, 10));
+    pair.two.fact(11, Finality::Seen, lie);
+    pair.two.duties.clear();
+    pair.two.restart();
+    assert!(matches!(pair.two.duties[0].call(), ChainCall::Challenge(_)));
+}
+
+#[test]
 fn p71_the_same_sighting_again_brings_no_second_duty() {
     let mut pair = Pair::open();
     pair.one.pay(30).unwrap();

@@ -158,6 +158,12 @@ pub struct Node {
 }
 
 impl Node {
+    /// Side one, right after it asked for a channel.
+    pub fn requested() -> Self {
+        let request = lockstep_core::request_open(setup(Side::One, policy())).unwrap();
+        Self::create(request, Keys::default())
+    }
+
     fn create(transition: Transition, keys: Keys) -> Self {
         let mut disk = Disk::default();
         let mut durable = commit(&mut disk, vec![transition]).unwrap();

@@ -4,10 +4,12 @@
 #![allow(missing_docs, unreachable_pub)]
 
 mod closing;
+mod hostile;
 mod kit;
 mod lock;
 mod payment;
 mod recovery;
 mod schedule;
+mod state_machine;
 mod vector;
 mod withdraw;

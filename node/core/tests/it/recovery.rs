@@ -101,27 +101,60 @@ fn p46_p47_a_restored_acceptor_learns_the_newest_and_signs_only_a_final_state() 
     world.assert_paid(DEPOSIT - 30, DEPOSIT + 30);
 }
 
+/// A side that was restored from a record that is one payment of 20 old, and has not met its peer yet.
+fn pair_with_restored(side: Side) -> Pair {
+    let mut pair = Pair::open();
+    pair.one.pay(10).unwrap();
+    pair.exchange();
+    let backup = pair.node(side).backup();
+    pair.one.pay(20).unwrap();
+    pair.exchange();
+    pair.node(side).restore(backup);
+    pair
+}
+
 #[test]
 fn p46_a_restored_side_closes_cooperatively_above_all_it_may_have_lost() {
     for side in [Side::One, Side::Two] {
-        for asks in [Side::One, Side::Two] {
-            let mut pair = Pair::open();
-            pair.one.pay(10).unwrap();
-            pair.exchange();
-            let backup = pair.node(side).backup();
-            pair.one.pay(20).unwrap();
-            pair.exchange();
-            pair.node(side).restore(backup);
-            pair.connect();
-            assert_eq!(pair.node(side).count(restored), 1);
-            pair.node(asks).command(Command::Close).unwrap();
-            pair.exchange();
-            assert!(pair.two.channel.version() > Version(1 << 31));
-            let mut world = World::new(pair);
-            world.run_to_end();
-            world.assert_paid(DEPOSIT - 30, DEPOSIT + 30);
-        }
+        let mut pair = pair_with_restored(side);
+        pair.connect();
+        assert_eq!(pair.node(side).count(restored), 1);
+        pair.node(side).command(Command::Close).unwrap();
+        pair.exchange();
+        assert!(pair.two.channel.version() > Version(1 << 31));
+        let mut world = World::new(pair);
+        world.run_to_end();
+        world.assert_paid(DEPOSIT - 30, DEPOSIT + 30);
     }
+}
+
+#[test]
+fn p46_a_peer_that_hides_the_newest_state_gets_no_final_one_on_an_older() {
+    let mut pair = pair_with_restored(Side::One);
+    pair.one.command(Command::MarkImported).unwrap();
+    let min_version = Version(1);
+    let asked = pair.one.peer(PeerMessage::CloseRequest { min_version });
+    assert_eq!(asked, Err(ProtocolError::Restored));
+    let mut pair = pair_with_restored(Side::Two);
+    pair.two.command(Command::MarkImported).unwrap();
+    let mut state = pair.two.channel.parts().base.clone().unwrap().state;
+    state.version = Version((1 << 31) + 100);
+    state.kind = lockstep_core::state::StateKind::Final;
+    let proposal = lockstep_core::message::Proposal {
+        base_version: Version(1),
+        state,
+        locks: vec![],
+        updates: vec![],
+        intents_through: Default::default(),
+        refused: vec![],
+    };
+    let signature = sign(Side::One, SigningDomain::new(DOMAIN).state(&state));
+    let offer = PeerMessage::Propose { proposal, signature };
+    assert_eq!(pair.two.peer(offer.clone()), Err(ProtocolError::Restored));
+    // Its own operator may decide that what it knows is good enough.
+    pair.two.command(Command::Close).unwrap();
+    pair.two.peer(offer).unwrap();
+    assert_eq!(pair.two.channel.version(), state.version);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::message::{PeerMessage, Proposal, RejectReason, UnsignedMessage};
 use crate::money::Amount;
 use crate::phase::closing;
 use crate::phase::open::{apply, intent};
-use crate::record::{CoSigned, Phase, RecordParts, Sequences};
+use crate::record::{ClosingStage, CoSigned, LeftOut, Phase, RecordParts, Sequences};
 use crate::recovery;
 use crate::request::SigningContent;
 use crate::rules;
@@ -58,7 +58,12 @@ pub(crate) fn handle_propose(
     let state = &proposal.state;
     check_version(&change.parts, state.version)?;
     let verdict = match permit {
-        Permit::FinalOnly if state.kind == StateKind::Ordinary => {
+        // P46: a peer that hides the newest state must not get a final one on an older; only our own
+        // operator's order to close says that what we know is good enough.
+        Permit::FinalOnly
+            if state.kind == StateKind::Ordinary
+                || change.parts.phase != Phase::Closing(ClosingStage::Requested) =>
+        {
             return Err(ProtocolError::Restored);
         }
         Permit::FinalOnly | Permit::Any | Permit::Draining => check_content(change, proposal),
@@ -262,7 +267,7 @@ fn mark_refused(change: &mut Change<'_>, proposal: &Proposal) {
     for entry in &mut change.write().own_pending {
         let sequence = entry.update.sequence;
         if sequence <= proposal.intents_through && proposal.refused.contains(&sequence) {
-            let left_out = crate::record::LeftOut { from: version, reason: RejectReason::Policy };
+            let left_out = LeftOut { from: version, reason: RejectReason::Policy };
             entry.left_out = Some(left_out);
         }
     }
@@ -270,10 +275,9 @@ fn mark_refused(change: &mut Change<'_>, proposal: &Proposal) {
 
 /// Nothing follows a final state: intents that it does not include have failed.
 fn fail_leftovers(change: &mut Change<'_>, version: Version) -> Result<(), ProtocolError> {
-    debug_assert!(!matches!(change.parts.phase, Phase::Settled(_)));
+    let left_out = LeftOut { from: version, reason: RejectReason::NotNow };
     for entry in &mut change.write().own_pending {
-        entry.left_out =
-            Some(crate::record::LeftOut { from: version, reason: RejectReason::NotNow });
+        entry.left_out = Some(left_out);
     }
     let last = change.parts.own_sequence;
     apply::end_pending(change, Side::Two, last, version)

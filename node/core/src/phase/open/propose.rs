@@ -65,9 +65,13 @@ pub(crate) fn has_news(parts: &RecordParts) -> bool {
         || parts.peer_pending.iter().any(|entry| is_new(entry, covered.two))
 }
 
+/// A refused proposal is answered: it keeps its place in the record, and none in the window. If it took
+/// one there, as many refusals as the window is wide would end all payments.
 fn has_room(parts: &RecordParts) -> bool {
     let limit = parts.setup.policy.max_in_flight.min(MAX_IN_FLIGHT);
-    u32::try_from(parts.in_flight.len()).is_ok_and(|count| count < limit)
+    let unanswered = parts.in_flight.iter().filter(|proposal| !proposal.is_rejected).count();
+    let is_below = |count: usize, limit: u32| u32::try_from(count).is_ok_and(|count| count < limit);
+    is_below(unanswered, limit) && is_below(parts.in_flight.len(), MAX_IN_FLIGHT)
 }
 
 /// The base with our updates, as many as fit a message, and every intent.
@@ -103,7 +107,9 @@ fn is_within_value(parts: &RecordParts, content: &Content) -> Result<bool, Proto
         content.draft.state(parts.setup.channel_id(), next_version(parts)?, StateKind::Ordinary)?;
     let before = worst_balances(parts, base)?.of(Side::One);
     let after = worst_balances(parts, Some(&state))?.of(Side::One);
-    Ok(parts.in_flight.is_empty() || before.saturating_sub(after) <= limit)
+    // Where nothing waits for an answer, one state of any size may go out, or payments would end here.
+    let is_quiet = parts.in_flight.iter().all(|proposal| proposal.is_rejected);
+    Ok(is_quiet || before.saturating_sub(after) <= limit)
 }
 
 /// Binds a state and sends it.
