@@ -266,7 +266,7 @@ abstract contract ChannelExit is ChannelBase {
             }
             if (lock.from1 == paid) owed2 += amount;
             else owed1 += amount;
-            emit LockResolved(id, i, lock.hash, paid, amount);
+            emit LockResolved(id, i, lock.hash, lock.from1, paid, amount);
         }
         return (HeldLib.pack(held1, held2, resolved), owed1, owed2);
     }

@@ -249,7 +249,12 @@ interface IPaymentChannel {
     );
     /// Lock `index` of a closed channel was decided: `paid` to its receiver, or back to its sender.
     event LockResolved(
-        bytes32 indexed channelId, uint256 indexed index, bytes32 hash, bool paid, uint256 amount
+        bytes32 indexed channelId,
+        uint256 indexed index,
+        bytes32 hash,
+        bool from1,
+        bool paid,
+        uint256 amount
     );
     /// All locks are decided and more was held than they named: the rest went back to its own side.
     event RemainderReturned(bytes32 indexed channelId, uint256 amount1, uint256 amount2);
