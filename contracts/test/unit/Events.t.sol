@@ -137,9 +137,9 @@ contract EventsTest is ChannelCalls {
         Terms memory terms = termsOf(address(0), 1);
         bytes32 id = closedWith(terms, 10 ether, 10 ether, state);
         expectNext();
-        emit IPaymentChannel.LockResolved(id, 0, locks[0].hash, false, 1 ether);
+        emit IPaymentChannel.LockResolved(id, 0, locks[0].hash, true, false, 1 ether);
         expectNext();
-        emit IPaymentChannel.LockResolved(id, 1, locks[1].hash, true, 2 ether);
+        emit IPaymentChannel.LockResolved(id, 1, locks[1].hash, false, true, 2 ether);
         expectNext();
         emit IPaymentChannel.RemainderReturned(id, 3 ether, 4 ether);
         send(stranger, resolveCall(terms, locks, 3));

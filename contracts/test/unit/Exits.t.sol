@@ -160,8 +160,7 @@ abstract contract ExitSuite is ChannelCalls {
         Take memory take = Take(token_, bob, bob, 3 ether, uint256(uint160(token_)), DEADLINE);
         (uint8 v, bytes32 r, bytes32 s) = vm.sign(KEY_OWNER2, takeDigest(take));
         send(
-            stranger,
-            abi.encodeCall(IPaymentChannel.withdrawFor, (take, abi.encodePacked(r, s, v)))
+            stranger, abi.encodeCall(IPaymentChannel.withdrawFor, (take, abi.encodePacked(r, s, v)))
         );
         assertPaid(token_, before, 0, 4 ether);
     }
@@ -214,15 +213,13 @@ contract ExitsUnderCapsTest is ExitSuite {
         Terms memory terms = termsOf(token_, 0xC1);
         bytes memory call = openCall(terms, 1, "");
         uint256 value = token_ == address(0) ? 1 : 0;
-        if (token_ == address(0)) vm.deal(address(channels), address(channels).balance + 100 ether);
-        else token.mint(address(channels), 100 ether);
+        if (token_ == address(0)) {
+            vm.deal(address(channels), address(channels).balance + 100 ether);
+        } else {
+            token.mint(address(channels), 100 ether);
+        }
         uint256 held = balanceOf(token_, address(channels)) + 1;
-        refused(
-            alice,
-            value,
-            call,
-            err(IPaymentChannel.CapExceeded.selector, 100 ether, held)
-        );
+        refused(alice, value, call, err(IPaymentChannel.CapExceeded.selector, 100 ether, held));
     }
 }
 

@@ -31,7 +31,10 @@ contract GasBoundsTest is ChannelCalls {
     }
 
     /// A channel of two contracts that still behave.
-    function between(address token_, uint256 salt) private returns (Terms memory terms, bytes32 id) {
+    function between(address token_, uint256 salt)
+        private
+        returns (Terms memory terms, bytes32 id)
+    {
         one.turn(Manner.Takes);
         two.turn(Manner.Takes);
         moody.turn(Mood.Honest, address(0));
@@ -81,9 +84,7 @@ contract GasBoundsTest is ChannelCalls {
         within(GasBounds.INITIATE_CLOSE, call);
         (terms, id) = between(address(0), 3);
         vm.prank(address(one));
-        channels.initiateClose(
-            terms, ordinary(0, 0), Signature(0, 0), Signature(0, 0), noIntent()
-        );
+        channels.initiateClose(terms, ordinary(0, 0), Signature(0, 0), Signature(0, 0), noIntent());
         within(GasBounds.CHALLENGE_CLOSE, challengeCall(terms, id, locked(1)));
     }
 
@@ -139,7 +140,14 @@ contract GasBoundsTest is ChannelCalls {
 
     function bigOrder() private pure returns (PartialWithdraw memory) {
         return PartialWithdraw(
-            1, 1 ether, 1 ether, 2 ether, keccak256("locks"), 3 ether, 4 ether, uint64(START + 9 days)
+            1,
+            1 ether,
+            1 ether,
+            2 ether,
+            keccak256("locks"),
+            3 ether,
+            4 ether,
+            uint64(START + 9 days)
         );
     }
 

@@ -3,10 +3,10 @@ pragma solidity ^0.8.28;
 
 import {IPaymentChannel, Lock, Terms} from "../../src/interfaces/IPaymentChannel.sol";
 import {BombingResolver, ReentrantResolver, Resolver, Verdict} from "../mocks/Resolvers.sol";
-import {ChannelCalls} from "../support/ChannelCalls.sol";
+import {GasScan} from "../support/GasScan.sol";
 
 /// Locks that ask a resolver: it may lie, burn, bomb, flip or re-enter, and decides its own lock only.
-contract ResolversTest is ChannelCalls {
+contract ResolversTest is GasScan {
     uint40 private constant EXPIRY = uint40(START + PERIOD + 100);
 
     Resolver private resolver;
@@ -132,42 +132,18 @@ contract ResolversTest is ChannelCalls {
         undecided("nor in the channel contract");
     }
 
-    /// P27: at every gas limit the call fails as a whole, or decides as it would with all the gas.
     function test_p27_the_caller_can_not_choose_the_outcome_by_gas() public {
         resolver.decide(Verdict.Pays, uint40(START));
         resolver.setCost(90_000);
         vm.warp(EXPIRY + 1);
         // Now a resolver that is starved would mean a refund to alice.
-        bytes memory call = resolveCall(terms, locks, 1);
-        bool succeeded;
-        for (uint256 gasLimit = 30_000; gasLimit < 420_000; gasLimit += 1_009) {
-            (bool ok, uint256 paid) = this.trial(gasLimit, call);
-            if (!ok) {
-                assertTrue(!succeeded, "more gas never makes it fail");
-                continue;
-            }
-            succeeded = true;
-            assertEq(paid, 4 ether, "bob was paid");
-        }
-        assertTrue(succeeded, "some limit is enough");
+        sameOutcomeAtAnyGas(resolveCall(terms, locks, 1), 30_000, 420_000, this.bobHas);
+        (, uint256 forBob) = resolveNow();
+        assertEq(forBob, 4 ether, "and that outcome is payment");
     }
 
-    function trial(uint256 gasLimit, bytes calldata call) external returns (bool ok, uint256 paid) {
-        try this.callAndUndo(gasLimit, call) {}
-        catch (bytes memory report) {
-            (ok, paid) = abi.decode(report, (bool, uint256));
-        }
-    }
-
-    function callAndUndo(uint256 gasLimit, bytes calldata call) external {
-        uint256 before = bob.balance;
-        (bool ok,) = address(channels).call{gas: gasLimit}(call);
-        uint256 paid = bob.balance - before;
-        assembly ("memory-safe") {
-            mstore(0, ok)
-            mstore(0x20, paid)
-            revert(0, 0x40)
-        }
+    function bobHas() external view returns (bytes32) {
+        return bytes32(bob.balance);
     }
 
     function test_p27_below_the_floor_the_error_names_the_floor() public {
