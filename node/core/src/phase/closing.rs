@@ -21,7 +21,10 @@ pub(crate) fn order(change: &mut Change<'_>) -> Result<(), ProtocolError> {
         Side::One => {
             // A counterparty that lost data signs nothing at or below what it may have signed.
             let claimed = change.session.claimed_by_peer.next().unwrap_or_default();
-            drain(change, claimed)
+            let current = change.parts.guard.highest;
+            // A claim beyond every bound is no reason not to close.
+            let is_usable = claimed.0.saturating_sub(current.0) <= MAX_VERSION_GAP;
+            drain(change, if is_usable { claimed } else { Version::ZERO })
         }
         Side::Two => {
             change.write().phase = Phase::Closing(ClosingStage::Requested);
@@ -87,7 +90,11 @@ pub(crate) fn propose_final_if_drained(change: &mut Change<'_>) -> Result<(), Pr
     if !is_drained(&change.parts) {
         return Ok(());
     }
-    leave_out_rest(change)?;
+    let reason = RejectReason::NotNow;
+    let left_out = LeftOut { from: propose::next_version(&change.parts)?, reason };
+    // What only refused proposals hold is not forced on the other side by a final state: nothing could
+    // be proposed after it.
+    propose::leave_out_all(change, left_out);
     let version = propose::propose_final(change, min_version)?;
     change.write().phase = Phase::Closing(ClosingStage::FinalBound { version });
     Ok(())
@@ -98,18 +105,6 @@ fn is_drained(parts: &RecordParts) -> bool {
     let has_room = u32::try_from(parts.in_flight.len()).is_ok_and(|count| count < MAX_IN_FLIGHT);
     let has_locks = parts.base.as_ref().is_some_and(|base| !base.locks.is_empty());
     is_answered && has_room && !has_locks && !propose::has_news(parts)
-}
-
-/// What only refused proposals hold is not forced on the other side by a final state: nothing could be
-/// proposed after it.
-fn leave_out_rest(change: &mut Change<'_>) -> Result<(), ProtocolError> {
-    let left_out =
-        LeftOut { from: propose::next_version(&change.parts)?, reason: RejectReason::NotNow };
-    let parts = change.write();
-    for entry in parts.own_pending.iter_mut().chain(&mut parts.peer_pending) {
-        entry.left_out = entry.left_out.or(Some(left_out));
-    }
-    Ok(())
 }
 
 /// P41: both have signed the final state. What is left is to bring it to the chain.

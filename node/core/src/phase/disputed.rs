@@ -4,7 +4,7 @@
 
 use crate::chain::{ChainEvent, ChainFact, ChannelStatus, CloseSighting, StoredPoint};
 use crate::change::Change;
-use crate::error::ProtocolError;
+use crate::error::{ErrorClass, ProtocolError};
 use crate::ids::{Side, Version};
 use crate::message::SignedState;
 use crate::money::Amount;
@@ -119,7 +119,11 @@ fn stored(
     is_final: bool,
 ) -> Result<(), ProtocolError> {
     if let Some(evidence) = evidence {
-        recovery::show(change, evidence)?;
+        // Evidence that does not hold must not hide the fact that it came with.
+        match recovery::show(change, evidence) {
+            Err(error) if error.class() == ErrorClass::Fatal => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
     }
     // An unconfirmed log is one provider's word; only a final one proves what it does not show.
     if is_final && point.version > change.parts.guard.highest {
@@ -134,11 +138,9 @@ fn see_close(change: &mut Change<'_>, sighting: CloseSighting) {
     let (known, interrupted) = match &change.parts.phase {
         Phase::Disputed(dispute) => (Some(dispute.sighting), dispute.interrupted),
         Phase::Closing(stage) => (None, Some(*stage)),
-        Phase::Open | Phase::Funding { .. } => (None, None),
+        Phase::Open | Phase::Funding { .. } | Phase::Opening(_) => (None, None),
         Phase::Settled(settlement) if settlement.is_final => return,
         Phase::Settled(settlement) => (None, settlement.interrupted),
-        // Nothing of ours is in a channel that we never agreed to.
-        Phase::Opening(_) => return,
     };
     let next = match known {
         None => sighting,

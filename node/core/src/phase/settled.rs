@@ -54,24 +54,32 @@ pub(crate) fn close(
     }
 }
 
-/// The list of the settled version, among all that we hold.
+/// The list of the settled point, among all that we hold: by its version, or by its root where the
+/// version is that of a partial withdrawal, which takes over the locks of the state before it.
 fn settled_locks(parts: &RecordParts, closed: &Closed) -> Vec<Lock> {
     if closed.held1.is_zero() && closed.held2.is_zero() {
         return vec![];
     }
-    let base = parts.base.iter().map(|base| (base.state.version, &base.locks));
-    let in_flight =
-        parts.in_flight.iter().map(|proposal| (proposal.state.version, &proposal.locks));
-    let mut withdrawn = parts.withdrawal.iter().map(|known| known.withdraw.version);
-    let found = base.chain(in_flight).find(|(version, _)| *version == closed.version);
-    match found {
-        Some((_, locks)) => locks.clone(),
-        // A withdrawal holds the locks of the state before it.
-        None if withdrawn.any(|version| version == closed.version) => {
-            parts.base.as_ref().map(|base| base.locks.clone()).unwrap_or_default()
+    let root = match &parts.phase {
+        Phase::Settled(earlier) if earlier.version == closed.version => {
+            return earlier.locks.clone();
         }
-        None => vec![],
-    }
+        Phase::Disputed(dispute) if dispute.sighting.point.version == closed.version => {
+            Some(dispute.sighting.point.locks_root)
+        }
+        Phase::Settled(_)
+        | Phase::Disputed(_)
+        | Phase::Opening(_)
+        | Phase::Funding { .. }
+        | Phase::Open
+        | Phase::Closing(_) => None,
+    };
+    let base = parts.base.iter().map(|base| (&base.state, &base.locks));
+    let in_flight = parts.in_flight.iter().map(|proposal| (&proposal.state, &proposal.locks));
+    base.chain(in_flight)
+        .find(|(state, _)| state.version == closed.version || Some(state.locks_root) == root)
+        .map(|(_, locks)| locks.clone())
+        .unwrap_or_default()
 }
 
 /// One lock of the settled list is decided.

@@ -222,6 +222,24 @@ fn a_state_shown_on_chain_completes_a_lost_answer() {
 }
 
 #[test]
+fn evidence_that_does_not_hold_never_hides_a_close() {
+    let mut pair = Pair::open();
+    pair.one.pay(100).unwrap();
+    pair.exchange();
+    let mut forged = evidence(&pair.two);
+    forged.state.version = Version(9);
+    let fact = ChainFact::Closing {
+        point: StoredPoint::default(),
+        closes_at: BlockTimestamp(5_000),
+        initiator: Side::One,
+        evidence: Some(Box::new(forged)),
+    };
+    pair.two.fact(10, Finality::Seen, fact);
+    assert!(matches!(pair.two.channel.parts().phase, Phase::Disputed(_)));
+    assert!(matches!(pair.two.duties[0].call(), ChainCall::Challenge(_)));
+}
+
+#[test]
 fn a_frozen_channel_signs_nothing_and_can_still_be_closed() {
     let mut pair = Pair::open();
     pair.one.pay(30).unwrap();

@@ -213,7 +213,7 @@ fn messages(from: Side) -> impl Strategy<Value = PeerMessage> {
 /// Own orders in between, so that there is something to attack.
 fn orders() -> impl Strategy<Value = Command> {
     prop_oneof![
-        6 => actions().prop_map(|action| Command::Update(vec![action])),
+        6 => prop::collection::vec(actions(), 1..3).prop_map(Command::Update),
         1 => (0u8..4).prop_map(|byte| Command::LearnSecret { secret: B256::repeat_byte(byte) }),
         1 => Just(Command::Withdraw { out1: amount(3), out2: amount(0) }),
         1 => Just(Command::AddInvoice {

@@ -227,6 +227,30 @@ fn a_rejected_version_stays_maybe_agreed_until_a_later_one_is_signed() {
 }
 
 #[test]
+fn an_endless_row_of_refusals_does_not_end_all_payments() {
+    let mut pair = Pair::open();
+    let invoice = Some(InvoiceId(B256::repeat_byte(1)));
+    let bad = Payment { amount: amount(7), memo: Memo::default(), invoice };
+    pair.one.command(Command::Update(vec![Action::Pay(bad); 200])).unwrap();
+    pair.exchange();
+    pair.assert_in_step();
+    let failed = |notice: &Notice| matches!(notice, Notice::Failed { .. });
+    assert_eq!(pair.one.count(failed), 200);
+    pair.one.pay(3).unwrap();
+    pair.exchange();
+    assert_eq!(pair.two.own(), amount(DEPOSIT + 3));
+}
+
+#[test]
+fn an_order_of_more_than_there_can_be_is_refused_and_freezes_nothing() {
+    let mut pair = Pair::open();
+    let most = lockstep_core::money::Amount::MAX;
+    let all = Payment { amount: most, memo: Memo::default(), invoice: None };
+    let result = pair.one.command(Command::Update(vec![Action::Pay(all); 2]));
+    assert_eq!(result.map_err(|error| error.class()), Err(ErrorClass::Refused));
+}
+
+#[test]
 fn an_acceptor_that_signs_what_it_rejected_is_believed_while_nothing_newer_is_signed() {
     let mut pair = Pair::open();
     pair.one.pay(3).unwrap();

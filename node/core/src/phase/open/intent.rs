@@ -82,7 +82,8 @@ fn check_own(change: &Change<'_>, actions: &[Action]) -> Result<(), ProtocolErro
     let mut wanted = Amount::ZERO;
     for action in actions {
         rules::check(parts, side, action, &mut paid).map_err(|reason| own_error(reason, action))?;
-        wanted = wanted.checked_add(outflow(action))?;
+        // A sum that does not fit is more than anybody has.
+        wanted = wanted.checked_add(outflow(action)).unwrap_or(Amount::MAX);
     }
     let spendable = balance::spendable(parts)?;
     if wanted > spendable {
@@ -96,6 +97,7 @@ fn check_own(change: &Change<'_>, actions: &[Action]) -> Result<(), ProtocolErro
     for action in actions {
         draft.apply(side, action).map_err(|reason| own_error(reason, action))?;
     }
+    locked_sums(draft.locks()).map_err(|_| ProtocolError::LockRefused)?;
     Ok(())
 }
 

@@ -15,6 +15,11 @@ use crate::state::{State, StateKind};
 use crate::terms::MAX_IN_FLIGHT;
 use crate::update::{MAX_UPDATES_BYTES, Update};
 
+/// After so many refusals without an acceptance, nothing new goes out until all is answered, and then
+/// everything that waits is left out: else refusals, each of which keeps its place in the record, could
+/// fill it and end all payments.
+const MAX_REFUSALS: usize = 8;
+
 /// What goes into the next state.
 struct Content {
     draft: Draft,
@@ -28,6 +33,11 @@ pub(crate) fn next_version(parts: &RecordParts) -> Result<Version, ProtocolError
 
 /// Spec §2: one state covers all that waits, as long as the window has room.
 pub(crate) fn propose_more(change: &mut Change<'_>) -> Result<(), ProtocolError> {
+    propose_next(change, false)
+}
+
+/// The same, also without news if a version must be superseded.
+fn propose_next(change: &mut Change<'_>, must: bool) -> Result<(), ProtocolError> {
     if change.side() != Side::One || change.session.is_silent {
         return Ok(());
     }
@@ -42,7 +52,7 @@ pub(crate) fn propose_more(change: &mut Change<'_>) -> Result<(), ProtocolError>
         ) => return Ok(()),
         Err(error) => return Err(error),
     }
-    if has_news(&change.parts) && has_room(&change.parts) {
+    if (must || has_news(&change.parts)) && has_room(&change.parts) {
         let content = next_content(&change.parts)?;
         if is_within_value(&change.parts, &content)? {
             propose(change, content, StateKind::Ordinary, next_version(&change.parts)?)?;
@@ -69,9 +79,17 @@ pub(crate) fn has_news(parts: &RecordParts) -> bool {
 /// one there, as many refusals as the window is wide would end all payments.
 fn has_room(parts: &RecordParts) -> bool {
     let limit = parts.setup.policy.max_in_flight.min(MAX_IN_FLIGHT);
-    let unanswered = parts.in_flight.iter().filter(|proposal| !proposal.is_rejected).count();
+    let unanswered = unanswered(parts);
+    let refusals = parts.in_flight.len().saturating_sub(unanswered);
     let is_below = |count: usize, limit: u32| u32::try_from(count).is_ok_and(|count| count < limit);
-    is_below(unanswered, limit) && is_below(parts.in_flight.len(), MAX_IN_FLIGHT)
+    is_below(unanswered, limit)
+        && is_below(parts.in_flight.len(), MAX_IN_FLIGHT)
+        && (refusals < MAX_REFUSALS || unanswered == 0)
+}
+
+/// Proposals that the acceptor has said nothing about.
+fn unanswered(parts: &RecordParts) -> usize {
+    parts.in_flight.iter().filter(|proposal| !proposal.is_rejected).count()
 }
 
 /// The base with our updates, as many as fit a message, and every intent.
@@ -122,7 +140,8 @@ fn propose(
     let Content { draft, sequences } = content;
     let state = draft.state(change.channel_id, version, kind)?;
     // P33: the contract's own predicate, before anything is bound.
-    check_acceptable(&change.parts, &state)?;
+    check_acceptable(&change.parts, &state)
+        .map_err(|_| ProtocolError::InvariantBroken(Invariant::PendingFits))?;
     change.bind(version, change.domain.state(&state))?;
     let locks = draft.into_locks();
     let in_flight = InFlight { state, locks, sequences, is_rejected: false };
@@ -214,7 +233,9 @@ pub(crate) fn adopt_in_flight(
     if state.kind == StateKind::Final {
         closing::final_signed(change, version);
     }
-    propose_more(change)
+    // A refused version above the new base is still maybe agreed: the next state ends it.
+    let is_haunted = still_waits && unanswered(&change.parts) == 0;
+    propose_next(change, is_haunted)
 }
 
 /// Spec §2: the acceptor does not sign. The version stays maybe agreed: it is never reused and never
@@ -235,8 +256,9 @@ pub(crate) fn handle_reject(
     };
     let from = next_version(&change.parts)?;
     let parts = change.write();
-    if let Some(rejected) = parts.in_flight.get_mut(place) {
-        rejected.is_rejected = true;
+    // Only the newest is ever answered, so this answers the older ones too; each may still be signed.
+    for answered in parts.in_flight.iter_mut().take(place.saturating_add(1)) {
+        answered.is_rejected = true;
     }
     let at_fault = at_fault.and_then(|sequence| {
         parts.own_pending.iter_mut().find(|entry| entry.update.sequence == sequence)
@@ -246,9 +268,21 @@ pub(crate) fn handle_reject(
     {
         entry.left_out = Some(LeftOut { from, reason });
     }
-    let still_waits = change.parts.in_flight.iter().any(|entry| !entry.is_rejected);
-    change.session.heard(still_waits);
+    let unanswered = unanswered(&change.parts);
+    if unanswered == 0 && change.parts.in_flight.len() >= MAX_REFUSALS {
+        leave_out_all(change, LeftOut { from, reason });
+    }
+    change.session.heard(unanswered > 0);
     propose_more(change)
+}
+
+/// Nothing that waits goes into the next state: it says what the base says, and its acceptance ends the
+/// refused ones.
+pub(crate) fn leave_out_all(change: &mut Change<'_>, left_out: LeftOut) {
+    let parts = change.write();
+    for entry in parts.own_pending.iter_mut().chain(&mut parts.peer_pending) {
+        entry.left_out = entry.left_out.or(Some(left_out));
+    }
 }
 
 /// A state of ours that the other side shows co-signed, found among those in flight.
