@@ -1,0 +1,33 @@
+// What must not be provable: each variant of a core breaks one rule, and SMTChecker must then find a
+// sequence of calls that violates the assertion named by its comment. `within` is the function in which
+// `find` is replaced.
+export const BROKEN = [
+  { core: "LifeCore", within: "challengeClose", find: "        require(v > version);\n", replace: "",
+    refutes: "P5, P23: what is stored is the newest that ever was." },
+  { core: "LifeCore", within: "cooperativeClose", find: "        require(v > version || (v == version && isFinal));\n", replace: "",
+    refutes: "P5, P23: what is stored is the newest that ever was." },
+  { core: "LifeCore", within: "challengeClose", find: "version = v;", replace: "version = v;\n        closesAt = uint256(now_) + 1 days;",
+    refutes: "P8: the first deadline is the only one." },
+  { core: "LifeCore", within: "closeChannel", find: "        require(now_ >= closesAt);\n", replace: "",
+    refutes: "P9: no unilateral settlement before the deadline." },
+  { core: "LifeCore", within: "cooperativeClose", find: "        require(f);\n", replace: "",
+    refutes: "P10: without a window only a final state settles." },
+  { core: "LifeCore", within: "updateState", find: "        require(!f || !l);\n", replace: "",
+    refutes: "P10: a final state has no locks." },
+  { core: "LifeCore", within: "open", find: "        require(status == 0);\n", replace: "",
+    refutes: "P11: the status only moves forward." },
+  { core: "MoneyCore", within: "partialWithdraw", find: "        deposit1 -= out1;\n", replace: "",
+    refutes: "P2: while it lives, what came in was paid out, is credit, or is a deposit." },
+  { core: "MoneyCore", within: "cooperativeClose", find: "        locked1 = 0;\n", replace: "",
+    refutes: "P2: once closed, what came in was paid out, is credit, or is held." },
+  { core: "MoneyCore", within: "closeChannel", find: "deposit1 - net - locked1;", replace: "deposit1 - net;",
+    refutes: "P2: once closed, what came in was paid out, is credit, or is held." },
+  { core: "MoneyCore", within: "adopt", find: "        require(deposit1 - n - l1 >= 0);\n", replace: "",
+    refutes: "P7: while it lives, side 1 owns at least nothing beside its locks." },
+  { core: "MoneyCore", within: "partialWithdraw", find: "require(deposit2 - out2 + n - l2 >= 0);", replace: "require(deposit2 + n - l2 >= 0);",
+    refutes: "P7: while it lives, side 2 owns at least nothing beside its locks." },
+  { core: "MoneyCore", within: "resolveLock1", find: "amount >= 0 && amount <= locked1", replace: "amount >= 0",
+    refutes: "P25: no more leaves for locks than was held for them." },
+  { core: "MoneyCore", within: "depositTooLate", find: "        paidIn += amount;\n", replace: "",
+    refutes: "P1: no more ever leaves than came in." },
+];
