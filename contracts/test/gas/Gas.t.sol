@@ -3,8 +3,9 @@ pragma solidity ^0.8.28;
 
 import {
     ChallengeItem,
-    IPaymentChannel,
+    CloseIntent,
     Lock,
+    OpenItem,
     PartialWithdraw,
     Signature,
     State,
@@ -18,8 +19,19 @@ import {ChannelTest} from "../support/ChannelTest.sol";
 contract GasTest is ChannelTest {
     int256 private constant NET = 3_141_592_653_589_793_238;
 
+    /// The file of snapshots/ that the figures go to.
+    function group() internal pure virtual returns (string memory) {
+        return "PaymentChannel";
+    }
+
     function snap(string memory name) private {
-        vm.snapshotGasLastCall("PaymentChannel", name);
+        vm.snapshotGasLastCall(group(), name);
+    }
+
+    /// A contract in use holds the token already: its first unit would cost a slot that no later one does.
+    function setUp() public override {
+        super.setUp();
+        open(termsOf(address(token), 0xFEED), 1 ether);
     }
 
     function lifecycle(address token_, string memory prefix) private {
@@ -100,10 +112,11 @@ contract GasTest is ChannelTest {
         snap("eth partial withdrawal");
     }
 
-    function batch(uint256 count) private {
+    function batch(address token_, uint256 count) private {
         ChallengeItem[] memory items = new ChallengeItem[](count);
         for (uint256 i = 0; i < count; ++i) {
-            (Terms memory terms, bytes32 id) = active(100 + i, 10 ether, 10 ether);
+            (Terms memory terms, bytes32 id) =
+                activeWith(termsOf(token_, 100 + i), 10 ether, 10 ether);
             initiate(alice, terms, id, ordinary(8_000_000, NET));
             State memory state = ordinary(9_000_000, NET + 1 ether);
             (Signature memory s1, Signature memory s2) = sign(id, state);
@@ -117,13 +130,71 @@ contract GasTest is ChannelTest {
     }
 
     function test_gas_batch_of_10() public {
-        batch(10);
+        batch(address(0), 10);
         snap("eth challenge batch of 10");
     }
 
     function test_gas_batch_of_11() public {
-        batch(11);
+        batch(address(0), 11);
         snap("eth challenge batch of 11");
+    }
+
+    function test_gas_erc20_batch_of_10() public {
+        batch(address(token), 10);
+        snap("erc20 challenge batch of 10");
+    }
+
+    function test_gas_erc20_batch_of_11() public {
+        batch(address(token), 11);
+        snap("erc20 challenge batch of 11");
+    }
+
+    function openMany(uint256 count) private {
+        OpenItem[] memory items = new OpenItem[](count);
+        for (uint256 i = 0; i < count; ++i) {
+            items[i] = OpenItem(termsOf(address(0), 200 + i), 1 ether, "");
+        }
+        vm.prank(alice);
+        channels.openBatch{value: count * 1 ether}(items);
+    }
+
+    function test_gas_open_batch_of_10() public {
+        openMany(10);
+        snap("eth open batch of 10");
+    }
+
+    function test_gas_open_batch_of_11() public {
+        openMany(11);
+        snap("eth open batch of 11");
+    }
+
+    function test_gas_close_by_order() public {
+        (Terms memory terms, bytes32 id) = active(6, 10 ether, 10 ether);
+        State memory state = ordinary(8_000_000, NET);
+        (Signature memory s1, Signature memory s2) = sign(id, state);
+        CloseIntent memory intent = closeIntent(id, 1, 8_000_000, uint64(START + 1 days));
+        vm.prank(stranger);
+        channels.initiateClose(terms, state, s1, s2, intent);
+        snap("eth initiate close by an order");
+    }
+
+    function test_gas_credit() public {
+        (Terms memory terms,) = active(7, 10 ether, 10 ether);
+        initiateBare(alice, terms);
+        vm.prank(stranger);
+        channels.deposit{value: 1 ether}(terms, 1, 1 ether);
+        snap("eth late deposit becomes credit");
+        vm.prank(alice);
+        channels.withdraw(address(0), address(0xCAFE), 1 ether);
+        snap("eth withdraw credit");
+    }
+
+    function test_gas_box() public {
+        Terms memory terms = termsOf(address(0), 8);
+        vm.deal(channels.boxAddress(channels.channelIdOf(terms), 1), 10 ether);
+        vm.prank(alice);
+        channels.openFromBox(terms, noAcceptance());
+        snap("eth open from a new box");
     }
 
     function test_gas_locks() public {
@@ -139,12 +210,27 @@ contract GasTest is ChannelTest {
         snap("eth initiate close with locks");
         vm.prank(stranger);
         registry.registerSecret(secrets(bytes32(uint256(1))));
-        vm.snapshotGasLastCall("SecretRegistry", "register one secret");
+        snap("register one secret");
         vm.warp(block.timestamp + PERIOD);
         settle(terms);
         snap("eth close with locks");
         vm.prank(stranger);
         channels.resolveLocks(terms, locks, type(uint32).max);
         snap("eth resolve 10 locks");
+    }
+}
+
+/// The build for chains without transient storage.
+contract GasShanghaiTest is GasTest {
+    function group() internal pure override returns (string memory) {
+        return "PaymentChannelShanghai";
+    }
+
+    function channelArtifact() internal pure override returns (string memory) {
+        return "PaymentChannelShanghai";
+    }
+
+    function registryArtifact() internal pure override returns (string memory) {
+        return "SecretRegistryShanghai";
     }
 }
