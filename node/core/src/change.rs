@@ -44,7 +44,7 @@ impl<'a> Change<'a> {
             domain,
             channel_id: record.channel_id(),
             parts: record.parts().clone(),
-            session: session.clone(),
+            session: Session { generation: session.generation.wrapping_add(1), ..session.clone() },
             bindings: vec![],
             outputs: vec![],
             needs_write: false,

@@ -65,10 +65,8 @@ impl Channel {
         match input {
             Input::Started => return Ok(change.finish_with_all_duties()),
             Input::Connected { now } => reestablish::connect(&mut change, now)?,
-            Input::Disconnected => {
-                change.session.is_connected = false;
-                change.session.heard(false);
-            }
+            // Nobody owes an answer on a connection that is gone; the next one asks again.
+            Input::Disconnected => change.session.heard(false),
             Input::Tick { now } => tick(&mut change, now),
             Input::Peer(message) => handle_peer(&mut change, message)?,
             Input::Chain(event) => disputed::handle_chain(&mut change, event)?,
@@ -82,12 +80,14 @@ impl Channel {
     /// Becomes what the journal has acknowledged, and says what may be done now, in order.
     ///
     /// # Errors
-    /// If the transition is another channel's: then this one must not go on.
+    /// If the transition is another channel's, or was made before another was adopted: then what is on
+    /// disk is not what this channel knows, and it must be [resumed](Self::resume) from there.
     pub fn adopt(&mut self, transition: Durable<Transition>) -> Result<Vec<Effect>, ProtocolError> {
-        if transition.get().channel_id() != self.channel_id() {
+        let is_ours = transition.get().channel_id() == self.channel_id();
+        let (record, session, effects) = transition.into_all();
+        if !is_ours || session.generation != self.session.generation.wrapping_add(1) {
             return Err(ProtocolError::InvariantBroken(Invariant::OwnTransition));
         }
-        let (record, session, effects) = transition.into_all();
         self.record = record;
         self.session = session;
         Ok(effects)

@@ -180,6 +180,9 @@ pub trait Journal {
 
 /// Makes a group of transitions durable with one write.
 ///
+/// A group holds at most one transition of each channel: a second one was made from a record that the
+/// first replaces, and would be refused by [`crate::channel::Channel::adopt`].
+///
 /// # Errors
 /// Whatever the journal says; then nothing of the batch may be signed or sent.
 pub fn commit<J: Journal>(

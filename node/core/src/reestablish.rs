@@ -21,8 +21,13 @@ const PLACEHOLDER: StateSignature = StateSignature([0; 64]);
 
 /// Spec §4: says what we hold.
 pub(crate) fn connect(change: &mut Change<'_>, now: EngineTime) -> Result<(), ProtocolError> {
-    change.session =
-        Session { is_connected: true, now, head: change.session.head, ..Session::default() };
+    change.session = Session {
+        is_connected: true,
+        now,
+        generation: change.session.generation,
+        head: change.session.head,
+        ..Session::default()
+    };
     match &change.parts.phase {
         Phase::Opening(OpeningStage::Requested) => {
             let request = open_request(change);

@@ -6,6 +6,8 @@ use crate::time::{BlockPoint, EngineTime};
 /// Lost with every restart, and nothing is lost by it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Session {
+    /// Counts adoptions, so that a transition is adopted only by the record that it was made from.
+    pub(crate) generation: u64,
     /// Whether a connection to the counterparty is up.
     pub(crate) is_connected: bool,
     /// The engine's clock at the last input that had it.

@@ -259,6 +259,19 @@ fn a_stale_reestablish_is_not_adopted() {
 }
 
 #[test]
+fn a_transition_that_was_overtaken_is_not_adopted() {
+    let mut pair = Pair::open();
+    let order = || Input::Command(Command::Update(vec![pay(1)]));
+    let first = pair.one.channel.handle(order()).unwrap();
+    let second = pair.one.channel.handle(order()).unwrap();
+    let mut disk = Disk::default();
+    let durable = lockstep_core::commit::commit(&mut disk, vec![first, second]).unwrap();
+    let results: Vec<_> =
+        durable.into_iter().map(|durable| pair.one.channel.adopt(durable).is_ok()).collect();
+    assert_eq!(results, [true, false]);
+}
+
+#[test]
 fn a_transition_of_another_channel_is_not_adopted() {
     let mut pair = Pair::open();
     let mut other = setup(Side::One, policy());
