@@ -1,0 +1,249 @@
+//! Several endpoints of one chain: whose word counts, and what is done when they differ.
+//!
+//! Money needs a quorum of equal answers (P96). A threat needs one. A transaction goes to all.
+
+use crate::endpoint::{Endpoint, EndpointError, EndpointName};
+use crate::error::ChainError;
+use crate::profile::Profile;
+use crate::rpc::{At, BlockTag, CallRequest, Header, Receipt, Transaction};
+use alloy_primitives::{Address, B256, Bytes, U256};
+use futures::future::join_all;
+use std::sync::Arc;
+
+/// The endpoints of one chain.
+#[derive(Clone, Debug)]
+pub struct Endpoints {
+    all: Arc<[Endpoint]>,
+    profile: Profile,
+}
+
+/// What each endpoint answered, in the order of configuration.
+pub type Answers<R> = Vec<Result<R, EndpointError>>;
+
+impl Endpoints {
+    /// At least as many as must agree on this kind of network.
+    ///
+    /// # Errors
+    /// If there are fewer.
+    pub fn new(all: Vec<Endpoint>, profile: Profile) -> Result<Self, ChainError> {
+        let (found, needed) = (all.len(), profile.quorum.max(1));
+        if found < needed {
+            return Err(ChainError::TooFewEndpoints { found, needed });
+        }
+        Ok(Self { all: all.into(), profile })
+    }
+
+    /// What is special about the network.
+    pub fn profile(&self) -> &Profile {
+        &self.profile
+    }
+
+    /// Each of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Endpoint> {
+        self.all.iter()
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.all.len()
+    }
+
+    /// Asks all of them.
+    pub async fn ask_all<'a, R, F>(&'a self, ask: impl Fn(&'a Endpoint) -> F) -> Answers<R>
+    where
+        F: Future<Output = Result<R, EndpointError>>,
+    {
+        join_all(self.all.iter().map(ask)).await
+    }
+
+    /// Asks one after the other until one answers, those that answered lately first. For what the answer
+    /// of one can't make worse than no answer.
+    ///
+    /// # Errors
+    /// The last one's, if none answers.
+    pub async fn ask_any<'a, R, F>(
+        &'a self,
+        ask: impl Fn(&'a Endpoint) -> F,
+    ) -> Result<R, ChainError>
+    where
+        F: Future<Output = Result<R, EndpointError>>,
+    {
+        let (healthy, others): (Vec<_>, Vec<_>) = self.iter().partition(|e| e.is_healthy());
+        let mut last = None;
+        for endpoint in healthy.into_iter().chain(others) {
+            match ask(endpoint).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => last = Some(error),
+            }
+        }
+        Err(match last {
+            Some(error) => error.into(),
+            None => ChainError::TooFewEndpoints { found: 0, needed: 1 },
+        })
+    }
+
+    /// Asks all and takes the answer that a quorum gives.
+    ///
+    /// # Errors
+    /// [`ChainError::NoQuorum`] if no answer has one.
+    pub async fn ask_quorum<'a, R: PartialEq, F>(
+        &'a self,
+        ask: impl Fn(&'a Endpoint) -> F,
+    ) -> Result<R, ChainError>
+    where
+        F: Future<Output = Result<R, EndpointError>>,
+    {
+        let answers = self.ask_all(ask).await.into_iter().filter_map(Result::ok);
+        majority(answers, self.profile.quorum)
+    }
+
+    /// The highest head of all, with the name of who served it.
+    ///
+    /// # Errors
+    /// If none answers.
+    pub async fn newest_header(&self) -> Result<Header, ChainError> {
+        let is_hashed = self.profile.has_ethereum_hash;
+        let answers = self.ask_all(|endpoint| endpoint.header(BlockTag::Latest, is_hashed)).await;
+        highest(answers, Header::number)
+    }
+
+    /// The balance, as any endpoint says: a wrong answer costs a failed attempt, no money.
+    ///
+    /// # Errors
+    /// If none answers.
+    pub async fn balance(&self, account: Address) -> Result<U256, ChainError> {
+        self.ask_any(|endpoint| endpoint.balance(account)).await
+    }
+
+    /// The highest count of transactions that an endpoint has seen of an account.
+    ///
+    /// # Errors
+    /// If none answers.
+    pub async fn nonce(&self, account: Address) -> Result<u64, ChainError> {
+        let answers = self.ask_all(|endpoint| endpoint.nonce(account, At::Latest)).await;
+        highest(answers, |nonce| *nonce)
+    }
+
+    /// A receipt, if any endpoint has one.
+    ///
+    /// # Errors
+    /// If none answers at all.
+    pub async fn receipt(&self, tx: B256) -> Result<Option<Receipt>, ChainError> {
+        first_known(self.ask_all(|endpoint| endpoint.receipt(tx)).await)
+    }
+
+    /// A transaction, if any endpoint knows it.
+    ///
+    /// # Errors
+    /// If none answers at all.
+    pub async fn transaction(&self, tx: B256) -> Result<Option<Transaction>, ChainError> {
+        first_known(self.ask_all(|endpoint| endpoint.transaction(tx)).await)
+    }
+
+    /// The result of a call that a quorum gives.
+    ///
+    /// # Errors
+    /// If there is no quorum.
+    pub async fn call_agreed(&self, call: &CallRequest, at: At) -> Result<Bytes, ChainError> {
+        self.ask_quorum(|endpoint| endpoint.call(call, at)).await
+    }
+
+    /// Hands a transaction to all; one that takes it is enough.
+    ///
+    /// # Errors
+    /// The first refusal, if none takes it.
+    pub async fn broadcast(&self, raw: &Bytes) -> Result<(), ChainError> {
+        let mut refusal = None;
+        let mut is_taken = false;
+        for answer in self.ask_all(|endpoint| endpoint.send_raw(raw)).await {
+            match answer {
+                Ok(_) => is_taken = true,
+                Err(error) if error.is_known_transaction() => is_taken = true,
+                Err(error) => refusal = refusal.or(Some(error)),
+            }
+        }
+        match refusal {
+            Some(error) if !is_taken => Err(error.into()),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Endpoints that do not answer.
+    pub fn unhealthy(&self) -> Vec<EndpointName> {
+        self.iter().filter(|e| !e.is_healthy()).map(|e| e.name().clone()).collect()
+    }
+}
+
+fn first_known<T>(answers: Answers<Option<T>>) -> Result<Option<T>, ChainError> {
+    let mut failure = None;
+    let mut has_answer = false;
+    for answer in answers {
+        match answer {
+            Ok(Some(found)) => return Ok(Some(found)),
+            Ok(None) => has_answer = true,
+            Err(error) => failure = Some(error),
+        }
+    }
+    match failure {
+        Some(error) if !has_answer => Err(error.into()),
+        Some(_) | None => Ok(None),
+    }
+}
+
+fn highest<T>(answers: Answers<T>, key: impl Fn(&T) -> u64) -> Result<T, ChainError> {
+    let mut failure = None;
+    let mut best: Option<T> = None;
+    for answer in answers {
+        match answer {
+            Ok(found) if best.as_ref().is_none_or(|best| key(&found) > key(best)) => {
+                best = Some(found);
+            }
+            Ok(_) => {}
+            Err(error) => failure = Some(error),
+        }
+    }
+    match (best, failure) {
+        (Some(best), _) => Ok(best),
+        (None, Some(error)) => Err(error.into()),
+        (None, None) => Err(ChainError::TooFewEndpoints { found: 0, needed: 1 }),
+    }
+}
+
+/// The answer that at least `needed` gave, and no other answer did.
+pub(crate) fn majority<R: PartialEq>(
+    answers: impl IntoIterator<Item = R>,
+    needed: usize,
+) -> Result<R, ChainError> {
+    let mut groups: Vec<(R, usize)> = Vec::new();
+    for answer in answers {
+        match groups.iter_mut().find(|(known, _)| *known == answer) {
+            Some((_, count)) => *count = count.saturating_add(1),
+            None => groups.push((answer, 1)),
+        }
+    }
+    // The largest first; two groups that both reach a quorum prove nothing.
+    groups.sort_by_key(|(_, count)| core::cmp::Reverse(*count));
+    let agreeing = groups.first().map_or(0, |(_, count)| *count);
+    let rival = groups.get(1).map_or(0, |(_, count)| *count);
+    match groups.into_iter().next() {
+        Some((answer, count)) if count >= needed && rival < needed => Ok(answer),
+        Some(_) | None => Err(ChainError::NoQuorum { agreeing, needed }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn p96_an_answer_counts_only_when_enough_give_it_and_no_rival_group_does() {
+        assert_eq!(majority([7, 7, 8], 2).unwrap(), 7);
+        assert_eq!(majority([7], 1).unwrap(), 7);
+        for (answers, needed) in
+            [(vec![7, 8], 2), (vec![7], 2), (vec![], 1), (vec![7, 8], 1), (vec![7, 7, 8, 8], 2)]
+        {
+            let refused = majority(answers.clone(), needed);
+            assert!(matches!(refused, Err(ChainError::NoQuorum { .. })), "{answers:?}");
+        }
+    }
+}

@@ -1,0 +1,338 @@
+//! Brings what is owed to the chain: once per key, through several accounts, until it is final.
+//!
+//! A call is made durable before it is sent (P86), replaced while it waits (P76), sent again when a
+//! reorganisation removes it, and ends only when a finalized block shows its goal, by whomever (P71, P72).
+//! The submitter keeps no clock and no task: each [`Submitter::step`] is one step.
+
+use crate::alarm::Alarm;
+use crate::call::{Contracts, SignedIntent};
+use crate::endpoint::Endpoint;
+use crate::endpoints::{Endpoints, majority};
+use crate::error::ChainError;
+use crate::port::{AccountSigner, ObligationStore};
+use crate::rpc::BlockTag;
+use alloy_primitives::B256;
+use lockstep_contracts::revert::Revert;
+use lockstep_core::chain::{
+    ChainCall, Obligation, ObligationEvent, ObligationKey, ObligationStage,
+};
+use lockstep_core::money::Amount;
+use lockstep_core::terms::Terms;
+use lockstep_core::time::{BlockNumber, BlockPoint, BlockTimestamp};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+mod assess;
+mod fee;
+mod gas;
+mod goal;
+mod lane;
+mod send;
+mod track;
+
+pub use fee::Fees;
+use fee::Window;
+pub use goal::Goal;
+use lane::{Content, Lane, Place, Slot};
+
+/// The time before a lock's expiry over which the fee for its secret climbs. Units: seconds.
+/// Half a day, the margin that a node keeps by default.
+const SECRET_WINDOW_SECS: u64 = 12 * 3_600;
+/// The least priority fee that is offered, since a node may suggest nothing. Units: wei per gas.
+const LEAST_PRIORITY: u128 = 1_000;
+
+/// What to bring to the chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// The call and how far it has come.
+    pub obligation: Obligation,
+    /// The channel's terms.
+    pub terms: Terms,
+    /// The most that it may cost, from what is at risk. Units: wei.
+    pub max_cost: Amount,
+    /// For the start of a close from an account that is none of the channel's.
+    pub intent: Option<SignedIntent>,
+}
+
+/// What became of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SubmitterEvent {
+    /// A transaction was made durable and sent.
+    Sent {
+        /// Which call.
+        key: ObligationKey,
+        /// The transaction.
+        tx: B256,
+        /// What it offers.
+        fees: Fees,
+    },
+    /// A block holds it.
+    Included {
+        /// Which call.
+        key: ObligationKey,
+        /// The transaction.
+        tx: B256,
+        /// The block.
+        block: BlockNumber,
+    },
+    /// It is in no block and in no pool any more; it is sent again if it is still needed.
+    Dropped {
+        /// Which call.
+        key: ObligationKey,
+    },
+    /// It is over.
+    Ended {
+        /// Which call.
+        key: ObligationKey,
+        /// How.
+        stage: ObligationStage,
+    },
+    /// The contract refuses it now; it is tried again while it is needed.
+    Refused {
+        /// Which call.
+        key: ObligationKey,
+        /// What the contract says.
+        revert: Revert,
+    },
+    /// Somebody must look.
+    Alarm(Alarm),
+}
+
+/// One call that is owed.
+#[derive(Clone, Debug)]
+struct Duty {
+    order: Order,
+    obligation: Obligation,
+}
+
+impl Duty {
+    /// The time it has, where a deadline makes it urgent.
+    fn window(&self) -> Option<Window> {
+        let closes = self.obligation.deadline()?;
+        let length = match self.obligation.call() {
+            ChainCall::Challenge(_) => u64::from(self.order.terms.challenge_period),
+            ChainCall::RegisterSecret { .. } => SECRET_WINDOW_SECS,
+            ChainCall::InitiateClose(_)
+            | ChainCall::Close
+            | ChainCall::CooperativeClose(_)
+            | ChainCall::PartialWithdraw(_)
+            | ChainCall::ResolveLocks { .. } => return None,
+        };
+        Some(Window { opened: closes.saturating_sub_secs(length), closes })
+    }
+
+    /// Whether a lost deadline loses money: then not even a broken store keeps it back (P49).
+    fn is_urgent(&self) -> bool {
+        self.window().is_some()
+    }
+}
+
+/// The chain as one step sees it.
+#[derive(Clone, Debug)]
+struct Now {
+    /// The newest head of any endpoint: what fees follow.
+    head: BlockPoint,
+    /// The earliest head time of any endpoint: by this nobody can pretend that a window is over.
+    earliest: BlockTimestamp,
+    base_fee: u128,
+    market: Fees,
+    /// The newest finalized block that a quorum shows.
+    finalized: Option<(BlockPoint, B256)>,
+}
+
+/// The submitter of one chain.
+#[derive(Debug)]
+pub struct Submitter<S> {
+    endpoints: Endpoints,
+    contracts: Contracts,
+    store: S,
+    lanes: Vec<Lane>,
+    duties: BTreeMap<ObligationKey, Duty>,
+    ended: BTreeMap<ObligationKey, ObligationStage>,
+    standing: Vec<Alarm>,
+}
+
+impl<S: ObligationStore> Submitter<S> {
+    /// With the accounts that may send.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn new(
+        endpoints: Endpoints,
+        contracts: Contracts,
+        store: S,
+        accounts: Vec<Arc<dyn AccountSigner>>,
+    ) -> Result<Self, ChainError> {
+        if accounts.is_empty() {
+            return Err(ChainError::NoAccount);
+        }
+        let lanes = accounts.into_iter().map(Lane::new).collect();
+        let (duties, ended) = (BTreeMap::new(), BTreeMap::new());
+        Ok(Self { endpoints, contracts, store, lanes, duties, ended, standing: Vec::new() })
+    }
+
+    /// Takes an order, durably. An order whose key is known already changes nothing (P71).
+    ///
+    /// # Errors
+    /// If an order that can wait could not be stored; one that cannot wait is carried out all the same.
+    pub async fn submit(&mut self, order: Order) -> Result<(), ChainError> {
+        let key = *order.obligation.key();
+        if self.duties.contains_key(&key) || self.ended.contains_key(&key) {
+            return Ok(());
+        }
+        let stored = self.store.put(&order.obligation).await;
+        let duty = Duty { obligation: order.obligation.clone(), order };
+        match stored {
+            Err(error) if !duty.is_urgent() => return Err(error.into()),
+            Err(_) => self.standing.push(Alarm::StoreFailed { key }),
+            Ok(()) => {}
+        }
+        self.duties.insert(key, duty);
+        Ok(())
+    }
+
+    /// Takes up what was owed before a restart, with the transactions that were sent for it.
+    ///
+    /// # Errors
+    /// If no endpoint answers.
+    pub async fn resume(&mut self, orders: Vec<Order>) -> Result<(), ChainError> {
+        for order in orders {
+            let key = *order.obligation.key();
+            let sent = match order.obligation.stage() {
+                ObligationStage::Done | ObligationStage::Obsolete => {
+                    self.ended.insert(key, order.obligation.stage());
+                    continue;
+                }
+                ObligationStage::Owed => None,
+                ObligationStage::Submitted { tx } | ObligationStage::Included { tx, .. } => {
+                    Some(tx)
+                }
+            };
+            let obligation = order.obligation.clone();
+            self.duties.insert(key, Duty { order, obligation });
+            if let Some(tx) = sent {
+                self.take_up(key, tx).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Finds a transaction of an earlier run again, so that it is replaced and not doubled.
+    async fn take_up(&mut self, key: ObligationKey, tx: B256) -> Result<(), ChainError> {
+        let found = self.endpoints.transaction(tx).await?;
+        let lane = found
+            .as_ref()
+            .and_then(|found| self.lanes.iter_mut().find(|lane| lane.address() == found.from));
+        match (found, lane) {
+            (Some(found), Some(lane)) => {
+                let (max_fee, priority) = found.fees();
+                let slot = Slot {
+                    content: Content::Call(key),
+                    hashes: vec![tx],
+                    raw: None,
+                    fees: Fees { max_fee, priority },
+                    gas: found.gas(),
+                    sent_at: BlockNumber(0),
+                    place: Place::Pool,
+                };
+                lane.slots.insert(found.nonce(), slot);
+                Ok(())
+            }
+            (Some(_) | None, _) => self.apply(key, ObligationEvent::Dropped).await,
+        }
+    }
+
+    /// What is owed and not over.
+    pub fn owed(&self) -> impl Iterator<Item = &Obligation> {
+        self.duties.values().map(|duty| &duty.obligation)
+    }
+
+    /// One step: looks where every transaction is, and sends, replaces or ends what is due.
+    ///
+    /// # Errors
+    /// If no endpoint answers. Trouble with one call delays no other.
+    pub async fn step(&mut self) -> Result<Vec<SubmitterEvent>, ChainError> {
+        let now = self.look().await?;
+        let mut events: Vec<_> = core::mem::take(&mut self.standing)
+            .into_iter()
+            .filter(|alarm| matches!(alarm, Alarm::StoreFailed { .. }))
+            .map(SubmitterEvent::Alarm)
+            .collect();
+        self.track(&now, &mut events).await?;
+        let keys: Vec<ObligationKey> = self.by_urgency();
+        for key in keys {
+            if let Err(error) = self.serve(key, &now, &mut events).await {
+                tracing::warn!(channel_id = %key.channel_id, error = %error, "call waits");
+            }
+        }
+        self.fill_gaps(&now).await;
+        Ok(events)
+    }
+
+    /// Deadlines first.
+    fn by_urgency(&self) -> Vec<ObligationKey> {
+        let mut keys: Vec<_> = self
+            .duties
+            .values()
+            .map(|duty| {
+                let last = BlockTimestamp(u64::MAX);
+                let deadline = duty.window().map_or(last, |window| window.closes);
+                (deadline, *duty.obligation.key())
+            })
+            .collect();
+        keys.sort_unstable();
+        keys.into_iter().map(|(_, key)| key).collect()
+    }
+
+    async fn look(&self) -> Result<Now, ChainError> {
+        let profile = *self.endpoints.profile();
+        let is_hashed = profile.has_ethereum_hash;
+        let newest = self.endpoints.newest_header().await?;
+        let heads =
+            self.endpoints.ask_all(|endpoint| endpoint.header(BlockTag::Latest, is_hashed)).await;
+        let times = heads.iter().flatten().map(|header| header.point().timestamp);
+        let earliest = times.min().unwrap_or(newest.point().timestamp);
+        let suggested = self.endpoints.ask_any(Endpoint::priority_fee).await;
+        let priority = suggested.unwrap_or(LEAST_PRIORITY).max(LEAST_PRIORITY);
+        let base_fee = newest.base_fee();
+        let market = Fees::market(base_fee, priority);
+        let finalized = self.finalized().await;
+        Ok(Now { head: newest.point(), earliest, base_fee, market, finalized })
+    }
+
+    async fn finalized(&self) -> Option<(BlockPoint, B256)> {
+        let profile = *self.endpoints.profile();
+        let is_hashed = profile.has_ethereum_hash;
+        let ask = |tag| self.endpoints.ask_all(move |e| e.header(tag, is_hashed));
+        let tops = ask(profile.finalized).await;
+        let number = tops.into_iter().flatten().map(|header| header.number()).min()?;
+        let headers = ask(BlockTag::Number(number)).await.into_iter().flatten();
+        let header = majority(headers, profile.quorum).ok()?;
+        Some((header.point(), header.hash))
+    }
+
+    /// Applies an event to an obligation, durably.
+    async fn apply(
+        &mut self,
+        key: ObligationKey,
+        event: ObligationEvent,
+    ) -> Result<(), ChainError> {
+        let Some(duty) = self.duties.get_mut(&key) else { return Ok(()) };
+        // An event that does not fit leaves it as it is: a late answer about something that has ended.
+        let Ok(next) = duty.obligation.apply(event) else { return Ok(()) };
+        let stored = self.store.put(&next).await;
+        match stored {
+            Err(error) if !duty.is_urgent() => return Err(error.into()),
+            Err(_) => self.standing.push(Alarm::StoreFailed { key }),
+            Ok(()) => {}
+        }
+        duty.obligation = next;
+        Ok(())
+    }
+
+    /// An alarm once per step and cause.
+    fn alarm(events: &mut Vec<SubmitterEvent>, alarm: Alarm) {
+        tracing::warn!(?alarm, "a call needs attention");
+        events.push(SubmitterEvent::Alarm(alarm));
+    }
+}

@@ -1,0 +1,84 @@
+//! What each endpoint says about a call's goal, and what follows when they differ.
+
+use super::goal::{Goal, Stored, judge};
+use super::{Duty, Now, ObligationStore, Submitter, SubmitterEvent};
+use crate::decode;
+use crate::endpoint::{Endpoint, EndpointError, RequestError};
+use crate::error::ChainError;
+use crate::follower::vanish::channel_request;
+use crate::rpc::{At, CallRequest};
+use alloy_sol_types::SolCall;
+use lockstep_contracts::bindings::SecretRegistry;
+use lockstep_core::chain::{ChainCall, ObligationEvent, ObligationKey};
+
+impl<S: ObligationStore> Submitter<S> {
+    /// Ends a call whose goal is final; whether it has ended.
+    pub(super) async fn end_if_final(
+        &mut self,
+        duty: &Duty,
+        now: &Now,
+        events: &mut Vec<SubmitterEvent>,
+    ) -> Result<bool, ChainError> {
+        let Some((block, hash)) = now.finalized else { return Ok(false) };
+        let key = *duty.obligation.key();
+        let at = At::Block(hash);
+        let stored = self.endpoints.ask_quorum(|endpoint| self.read(endpoint, duty, at)).await;
+        let event = match stored {
+            Ok(stored) => match judge(&key, duty.obligation.call(), &stored, block.timestamp) {
+                Goal::Met => ObligationEvent::GoalFinal,
+                Goal::Moot => ObligationEvent::Moot,
+                Goal::Needed | Goal::NotYet => return Ok(false),
+            },
+            // Without a quorum nothing ends; it may still be acted.
+            Err(_) => return Ok(false),
+        };
+        self.apply(key, event).await?;
+        let Some(duty) = self.duties.remove(&key) else { return Ok(true) };
+        let stage = duty.obligation.stage();
+        self.ended.insert(key, stage);
+        events.push(SubmitterEvent::Ended { key, stage });
+        Ok(true)
+    }
+
+    /// Whether the call is needed in the newest state of any endpoint: one that says that there is nothing
+    /// to do cannot hold back a challenge.
+    pub(super) async fn is_needed(&self, duty: &Duty, now: &Now) -> bool {
+        let answers =
+            self.endpoints.ask_all(|endpoint| self.read(endpoint, duty, At::Latest)).await;
+        let key: &ObligationKey = duty.obligation.key();
+        answers
+            .iter()
+            .flatten()
+            .any(|stored| judge(key, duty.obligation.call(), stored, now.earliest) == Goal::Needed)
+    }
+
+    async fn read(
+        &self,
+        endpoint: &Endpoint,
+        duty: &Duty,
+        at: At,
+    ) -> Result<Stored, EndpointError> {
+        let key = duty.obligation.key();
+        let request = channel_request(&self.contracts, key.channel_id);
+        let malformed = || endpoint.error("eth_call", RequestError::Malformed);
+        let data = endpoint.call(&request, at).await?;
+        let channel = decode::channel(&data).ok_or_else(malformed)?;
+        let secret_revealed_at = match duty.obligation.call() {
+            ChainCall::RegisterSecret { .. } => {
+                let call = SecretRegistry::revealedAtCall { hash: key.detail };
+                let data = call.abi_encode().into();
+                let request = CallRequest { from: None, to: self.contracts.registry, data };
+                let data = endpoint.call(&request, at).await?;
+                let time = SecretRegistry::revealedAtCall::abi_decode_returns_validate(&data);
+                time.map_err(|_| malformed())?.to::<u64>()
+            }
+            ChainCall::InitiateClose(_)
+            | ChainCall::Challenge(_)
+            | ChainCall::Close
+            | ChainCall::CooperativeClose(_)
+            | ChainCall::PartialWithdraw(_)
+            | ChainCall::ResolveLocks { .. } => 0,
+        };
+        Ok(Stored { channel, secret_revealed_at })
+    }
+}

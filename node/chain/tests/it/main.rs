@@ -1,0 +1,17 @@
+//! The chain side against real local chains.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "helpers of tests fail by panicking"
+)]
+
+mod anvil;
+mod disagree;
+mod follower;
+mod proxy;
+mod scene;
+mod submitter;
