@@ -8,11 +8,12 @@
 use std::collections::BTreeMap;
 
 use crate::{
+    checksum::Checksum,
     chunk,
     disk::Disk,
     epoch::{HeadVerdict, JournalHead, Mark},
     error::{Damage, Step, StoreError},
-    head::Head,
+    head::{HEAD_KEY, Head},
     lock_file::LockFile,
     slot_file::{Found, PAYLOAD_BYTES, SlotFile},
     table::{Table, number_of_key, numbered_key},
@@ -237,28 +238,23 @@ impl Engine {
     }
 }
 
-/// Adds up every row but the head, and checks that the rows of each value fit together.
-pub(crate) fn checksum_of(trees: &[sled::Tree]) -> Result<crate::checksum::Checksum, ScanError> {
-    let mut sum = crate::checksum::Checksum::default();
+/// Adds up every row but the head, and names a row whose key is none of ours, if there is one.
+pub(crate) fn checksum_of(trees: &[sled::Tree]) -> Result<(Checksum, Option<Damage>), sled::Error> {
+    let mut sum = Checksum::default();
+    let mut damage = None;
     for (table, tree) in Table::ALL.into_iter().zip(trees) {
         for row in tree {
-            let (key, value) = row.map_err(ScanError::Engine)?;
-            if table == Table::Meta && *key == *crate::head::HEAD_KEY {
+            let (key, value) = row?;
+            if table == Table::Meta && *key == *HEAD_KEY {
                 continue;
             }
             if chunk::split_row_key(&key).is_none() {
-                return Err(ScanError::Damage(Damage::Row { table, key: key.to_vec() }));
+                damage = Some(Damage::Row { table, key: key.to_vec() });
             }
             sum.add(table, &key, &value);
         }
     }
-    Ok(sum)
-}
-
-/// Why a scan of everything ended early.
-pub(crate) enum ScanError {
-    Engine(sled::Error),
-    Damage(Damage),
+    Ok((sum, damage))
 }
 
 pub(crate) fn encode_witness(sequence: u64) -> [u8; PAYLOAD_BYTES] {

@@ -7,7 +7,7 @@
 
 use std::fmt;
 
-use crate::slot_file::PAYLOAD_BYTES;
+use crate::{error::Damage, slot_file::PAYLOAD_BYTES};
 
 /// Names one life of one journal. Peers and towers keep the newest that they were shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,7 +46,7 @@ impl HeadVerdict {
 }
 
 /// A sign, found while opening, that what is on disk is not what was last acknowledged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Evidence {
     /// Groups were acknowledged that the database does not hold.
     LostGroups {
@@ -75,6 +75,8 @@ pub enum Evidence {
     DatabaseMissing,
     /// The rows come from an imported backup.
     Imported,
+    /// What is there does not fit together.
+    Damaged(Damage),
 }
 
 impl fmt::Display for Evidence {
@@ -93,6 +95,7 @@ impl fmt::Display for Evidence {
             Self::Copied => f.write_str("the database file was copied"),
             Self::DatabaseMissing => f.write_str("the database is gone, its side files are not"),
             Self::Imported => f.write_str("a backup was imported"),
+            Self::Damaged(damage) => damage.fmt(f),
         }
     }
 }

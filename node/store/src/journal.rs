@@ -45,10 +45,15 @@ impl DiskJournal {
     /// To be called when a peer or a tower has shown that this journal is not the newest.
     ///
     /// # Errors
-    /// When a record cannot be read or written; then nothing may be signed at all.
+    /// When the marks cannot be written; then nothing may be signed at all.
     pub fn mark_all_restored(&mut self) -> Result<(), StoreError> {
         for id in rows::channel_ids(&self.engine)? {
-            let Some(record) = rows::read(&self.engine, id)? else { continue };
+            let record = match rows::read(&self.engine, id) {
+                Ok(Some(record)) => record,
+                // Nobody can ever sign from a record that does not hold, with or without a mark.
+                Ok(None) | Err(StoreError::Damaged(_)) => continue,
+                Err(error) => return Err(error),
+            };
             let mut parts = record.into_parts();
             if parts.marks.restored.is_some() {
                 continue;

@@ -8,9 +8,10 @@ use std::{
 };
 
 use crate::{
+    checksum::Checksum,
     chunk::SEGMENT_BYTES,
     disk::{self, DatabaseFile, FileIdentity},
-    engine::{self, Engine, Health, ScanError},
+    engine::{self, Engine, Health},
     epoch::{Evidence, JournalHead, Mark},
     error::{Damage, OpenError, StoreError},
     head::{HEAD_KEY, Head},
@@ -41,7 +42,8 @@ pub enum Provenance {
     Untouched,
     /// It was moved to another disk, and the place it came from will never be opened again.
     Moved,
-    /// It is a backup or a copy, whole or in part. Every channel in it becomes read-only.
+    /// It is a backup or a copy, whole or in part, or what could be saved of a damaged disk. Every
+    /// channel in it signs nothing but final states from now on.
     Restored,
 }
 
@@ -101,19 +103,17 @@ pub(crate) fn open_with(
     let file = disk.identity().map_err(io)?;
     let (fence, fence_found) = SlotFile::open(&dir.join(FENCE_FILE)).map_err(io)?;
     let (witness, witness_found) = SlotFile::open(&dir.join(WITNESS_FILE)).map_err(io)?;
-    let mut anchor = match &options.anchor {
-        Some(path) => Some(SlotFile::open(path).map_err(io)?),
-        None => None,
+    let (mut anchor, anchor_found) = match &options.anchor {
+        Some(path) => {
+            let (file, found) = SlotFile::open(path).map_err(io)?;
+            (Some(file), found)
+        }
+        None => (None, Found::Nothing),
     };
-    let fence_mark = read_mark(fence_found)?;
-    let anchor_mark = match &anchor {
-        Some((_, found)) => read_mark(*found)?,
-        None => Mark::default(),
-    };
-    let signs = Signs { fence: fence_mark, anchor: anchor_mark, witness: witness_found, file };
-    let restored = judge(signs.find(&found)?, options.provenance)?;
+    let signs = Signs { fence: fence_found, anchor: anchor_found, witness: witness_found, file };
+    let restored = judge(signs.find(&found), options.provenance)?;
 
-    let last_epoch = found.head.journal.epoch.max(fence_mark.claimed).max(anchor_mark.claimed);
+    let last_epoch = found.head.journal.epoch.max(signs.newest_epoch());
     let journal = begin_epoch(&found.head.journal, last_epoch).map_err(io)?;
     let mut engine = Engine {
         head: Head { journal, ..found.head },
@@ -143,7 +143,7 @@ pub(crate) fn open_with(
     let opened = Mark { opened: journal.epoch, ..claim };
     write_mark(&mut engine.fence, &opened).map_err(io)?;
     engine.witness.sync().map_err(io)?;
-    if let (Some((file, _)), Some(path)) = (&mut anchor, &options.anchor) {
+    if let (Some(file), Some(path)) = (&mut anchor, &options.anchor) {
         write_mark(file, &opened).map_err(io)?;
         disk::sync_parent(path).map_err(io)?;
     }
@@ -187,6 +187,8 @@ fn open_engine(dir: &Path, cache_bytes: u64) -> Result<(sled::Db, Vec<sled::Tree
 struct Stored {
     head: Head,
     schema: Option<u32>,
+    /// How the rows differ from what the head was committed with.
+    damage: Option<Damage>,
 }
 
 impl Stored {
@@ -201,57 +203,64 @@ impl Stored {
             // Said before anything else: a newer head would look like damage.
             return Err(OpenError::SchemaTooNew { found, supported: schema::SCHEMA_VERSION });
         }
-        let head_row = meta.get(HEAD_KEY).map_err(engine)?;
-        let checksum = engine::checksum_of(trees).map_err(|error| match error {
-            ScanError::Engine(source) => engine(source),
-            ScanError::Damage(damage) => OpenError::Damaged(damage),
-        })?;
-        let Some(row) = head_row else {
-            return if checksum == crate::checksum::Checksum::default() {
-                Ok(Self { head: Head::default(), schema })
-            } else {
-                Err(Damage::NoHead.into())
-            };
+        let (checksum, damaged_row) = engine::checksum_of(trees).map_err(engine)?;
+        let row = meta.get(HEAD_KEY).map_err(engine)?;
+        let is_empty = row.is_none() && checksum == Checksum::default();
+        let (head, damage) = match row.map(|row| Head::decode(&row)) {
+            None if is_empty => (Head::default(), None),
+            None => (Head::default(), Some(Damage::NoHead)),
+            Some(None) => (Head::default(), Some(Damage::BadHead)),
+            Some(Some(head)) if head.checksum != checksum => {
+                (head, Some(Damage::Checksum { sequence: head.sequence }))
+            }
+            Some(Some(head)) => (head, damaged_row),
         };
-        let head = Head::decode(&row).ok_or(Damage::BadHead)?;
-        if head.checksum != checksum {
-            return Err(Damage::Checksum { sequence: head.sequence }.into());
-        }
-        Ok(Self { head, schema })
+        // Where the operator goes on in spite of damage, what is there now is what counts.
+        Ok(Self { head: Head { checksum, ..head }, schema, damage })
     }
 }
 
 /// What lies beside the database and remembers it.
 struct Signs {
-    fence: Mark,
-    anchor: Mark,
+    fence: Found,
+    anchor: Found,
     witness: Found,
     file: FileIdentity,
 }
 
 impl Signs {
     /// The first sign that the database is not the one that was last written.
-    fn find(&self, stored: &Stored) -> Result<Option<Evidence>, OpenError> {
+    fn find(&self, stored: &Stored) -> Option<Evidence> {
+        if let Some(damage) = &stored.damage {
+            return Some(Evidence::Damaged(damage.clone()));
+        }
         let head = &stored.head;
+        let side_file = || Some(Evidence::Damaged(Damage::SideFile));
         let acknowledged = match &self.witness {
             Found::Value(payload) => engine::decode_witness(payload),
             Found::Nothing => 0,
-            Found::Damaged => return Err(Damage::SideFile.into()),
+            Found::Damaged => return side_file(),
         };
-        if head.sequence == 0 && (acknowledged > 0 || self.fence.opened > 0) {
-            return Ok(Some(Evidence::DatabaseMissing));
+        let (Some(fence), Some(anchor)) = (read_mark(self.fence), read_mark(self.anchor)) else {
+            return side_file();
+        };
+        if head.sequence == 0 && (acknowledged > 0 || fence.opened > 0) {
+            return Some(Evidence::DatabaseMissing);
         }
         if acknowledged > head.sequence {
-            return Ok(Some(Evidence::LostGroups { acknowledged, found: head.sequence }));
-        }
-        if let Some(evidence) = self.fence.judge(&head.journal) {
-            return Ok(Some(evidence));
-        }
-        if let Some(evidence) = self.anchor.judge(&head.journal) {
-            return Ok(Some(evidence));
+            return Some(Evidence::LostGroups { acknowledged, found: head.sequence });
         }
         let is_copy = head.sequence > 0 && head.file.differs_from(self.file);
-        Ok(is_copy.then_some(Evidence::Copied))
+        fence
+            .judge(&head.journal)
+            .or_else(|| anchor.judge(&head.journal))
+            .or_else(|| is_copy.then_some(Evidence::Copied))
+    }
+
+    /// The newest epoch that any of them knows of.
+    fn newest_epoch(&self) -> u64 {
+        let claimed = |found| read_mark(found).unwrap_or_default().claimed;
+        claimed(self.fence).max(claimed(self.anchor))
     }
 }
 
@@ -265,6 +274,9 @@ fn judge(
         (Provenance::Restored, Some(evidence)) => Ok(Some(evidence)),
         (Provenance::Untouched | Provenance::Moved, None)
         | (Provenance::Moved, Some(Evidence::Copied)) => Ok(None),
+        (Provenance::Untouched | Provenance::Moved, Some(Evidence::Damaged(damage))) => {
+            Err(OpenError::Damaged(damage))
+        }
         (Provenance::Untouched | Provenance::Moved, Some(evidence)) => {
             Err(OpenError::Loss(evidence))
         }
@@ -299,11 +311,12 @@ fn first_group(
     Ok(set)
 }
 
-fn read_mark(found: Found) -> Result<Mark, OpenError> {
+/// The mark in a side file; none if there is one that cannot be read.
+fn read_mark(found: Found) -> Option<Mark> {
     match found {
-        Found::Nothing => Ok(Mark::default()),
-        Found::Value(payload) => Ok(Mark::decode(&payload).ok_or(Damage::SideFile)?),
-        Found::Damaged => Err(Damage::SideFile.into()),
+        Found::Nothing => Some(Mark::default()),
+        Found::Value(payload) => Mark::decode(&payload),
+        Found::Damaged => None,
     }
 }
 

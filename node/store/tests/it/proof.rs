@@ -85,7 +85,7 @@ fn evidence_of_another_channel_or_with_one_signature_twice_is_none() {
 }
 
 #[test]
-fn p60_a_file_that_is_too_large_is_not_even_read() {
+fn a_file_that_is_too_large_is_not_even_read() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("huge.json");
     fs::File::create(&path).unwrap().set_len(MAX_PROOF_BYTES + 1).unwrap();

@@ -2,10 +2,14 @@
 
 use std::{fs, os::unix::fs::FileExt, path::Path};
 
-use lockstep_core::{commit, ids::Side, record::RestoreReason};
+use lockstep_core::{
+    commit::{self, Journal},
+    ids::Side,
+    record::RestoreReason,
+};
 use lockstep_store::{
     epoch::{Evidence, HeadVerdict, JournalHead},
-    error::OpenError,
+    error::{Damage, OpenError},
     fixture::ChannelFixture,
     open::{Options, Provenance},
 };
@@ -122,10 +126,23 @@ fn p50_bytes_that_change_in_acknowledged_groups_are_noticed_wherever_they_are() 
                         | OpenError::Io { .. }
                 );
                 assert!(is_clear, "seed {seed} round {round}: {error}");
+                salvage(&scene, &ours, round);
             }
         }
     }
     assert!(refused > 0, "seed {seed}: none of {rounds} flips was noticed");
+}
+
+/// What the operator can still save of a damaged journal signs nothing but final states.
+fn salvage(scene: &Scene, ours: &ChannelFixture, round: u64) {
+    let restored = Options { provenance: Provenance::Restored, ..options() };
+    let Ok(mut journal) = scene.try_open(&restored) else { return };
+    if let Ok(Some(record)) = journal.read(ours.id()) {
+        assert!(record.parts().marks.restored.is_some(), "round {round}");
+    }
+    drop(journal);
+    // From then on the journal is whole again in its own eyes.
+    scene.open();
 }
 
 #[test]
@@ -150,6 +167,24 @@ fn p50_a_missing_database_is_refused_where_its_side_files_remember_one() {
     match scene.try_open(&options()) {
         Err(OpenError::Loss(Evidence::DatabaseMissing)) => {}
         other => panic!("{:?}", other.map(drop)),
+    }
+}
+
+#[test]
+fn p50_side_files_that_cannot_be_read_are_refused_unless_restored() {
+    for side_file in ["FENCE", "WITNESS"] {
+        let scene = Scene::new();
+        let ours = channel(1);
+        let mut journal = scene.open();
+        commit_one(&mut journal, ours.step(1)).unwrap();
+        drop(journal);
+        let len = fs::metadata(scene.data().join(side_file)).unwrap().len();
+        fs::write(scene.data().join(side_file), vec![0xa5; len as usize]).unwrap();
+        let refused = scene.try_open(&options()).map(drop).unwrap_err();
+        assert!(matches!(refused, OpenError::Damaged(Damage::SideFile)), "{side_file}");
+        let restored = Options { provenance: Provenance::Restored, ..options() };
+        let record = read(&mut scene.try_open(&restored).unwrap(), &ours).unwrap();
+        assert_eq!(record.parts().marks.restored, Some(RestoreReason::Import));
     }
 }
 

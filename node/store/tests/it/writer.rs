@@ -116,7 +116,7 @@ fn p31_one_refused_transition_does_not_hold_up_the_others_of_its_group() {
 }
 
 #[test]
-fn p66_a_full_queue_says_busy_and_forgets_nothing_that_it_took() {
+fn a_full_queue_says_busy_and_forgets_nothing_that_it_took() {
     let running = start();
     let hold = running.hold();
     let mut taken = 0;
