@@ -13,7 +13,7 @@ use crate::record::{ClosingStage, CoSigned, Dispute, Phase, RecordParts, Settlem
 use crate::request::SigningContent;
 use crate::state::StateKind;
 use crate::time::BlockTimestamp;
-use alloy_primitives::{B256, U256};
+use alloy_primitives::B256;
 
 /// A call that is owed now, and what of ours must be signed again for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -165,7 +165,7 @@ fn resolve(parts: &RecordParts, channel_id: ChannelId, settlement: &Settlement) 
         channel_id,
         kind: ObligationKind::ResolveLocks,
         version: settlement.version,
-        detail: B256::from(U256::from(mask)),
+        detail: B256::left_padding_from(&mask.to_be_bytes()),
     };
     let call = ChainCall::ResolveLocks { locks: settlement.locks.clone(), mask };
     Some(Duty { obligation: Obligation::new(key, call, None), needs: None })

@@ -22,7 +22,6 @@ const PLACEHOLDER: StateSignature = StateSignature([0; 64]);
 /// Spec §4: says what we hold.
 pub(crate) fn connect(change: &mut Change<'_>, now: EngineTime) -> Result<(), ProtocolError> {
     change.session = Session {
-        is_connected: true,
         now,
         generation: change.session.generation,
         head: change.session.head,

@@ -1,4 +1,4 @@
-//! What a channel knows only while the node runs: connection, timeouts, the newest head.
+//! What a channel knows only while the node runs: timeouts, the newest head, a peer's claims.
 
 use crate::ids::Version;
 use crate::time::{BlockPoint, EngineTime};
@@ -8,8 +8,6 @@ use crate::time::{BlockPoint, EngineTime};
 pub(crate) struct Session {
     /// Counts adoptions, so that a transition is adopted only by the record that it was made from.
     pub(crate) generation: u64,
-    /// Whether a connection to the counterparty is up.
-    pub(crate) is_connected: bool,
     /// The engine's clock at the last input that had it.
     pub(crate) now: EngineTime,
     /// Since when the counterparty owes an answer.
