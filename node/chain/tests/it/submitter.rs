@@ -274,9 +274,13 @@ async fn p86_nothing_is_sent_that_is_not_durable_but_p49_a_challenge_never_waits
     let scene = Scene::start().await;
     let (channel, closes_at) = stale_close(&scene, 1).await;
     let disk = Disk::default();
-    let mut submitter = submitter(&scene, scene.endpoints(), &disk, &LANES).await;
+    let mut submitter = submitter(&scene, scene.endpoints(), &disk, &[LANES[0], 0x11]).await;
     let (other, key) = (scene.open(2).await, ObligationKind::InitiateClose);
     let close = Obligation::new(other.key(key, 0), ChainCall::InitiateClose(None), None);
+    // Taken while the disk still worked; its transaction comes too late for that.
+    let taken = scene.open(3).await;
+    let early = Obligation::new(taken.key(key, 0), ChainCall::InitiateClose(None), None);
+    submitter.submit(order(&taken, early, RICH)).await.unwrap();
     *disk.is_full.lock().unwrap() = true;
     let refused = submitter.submit(order(&other, close, RICH)).await.unwrap_err();
     assert!(matches!(refused, ChainError::Store(_)));
@@ -288,6 +292,11 @@ async fn p86_nothing_is_sent_that_is_not_durable_but_p49_a_challenge_never_waits
     scene.anvil.mine(1).await;
     assert_eq!(scene.stored(&channel).await.version, 5);
     assert_eq!(scene.stored(&other).await.status, 2);
+    assert_eq!(scene.stored(&taken).await.status, 2, "sent without being durable");
+    *disk.is_full.lock().unwrap() = false;
+    submitter.step().await.unwrap();
+    scene.anvil.mine(1).await;
+    assert_eq!(scene.stored(&taken).await.status, 3);
 }
 
 #[tokio::test]
