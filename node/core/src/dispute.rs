@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn p70_a_close_below_what_we_can_prove_is_challenged_at_first_sight() {
+    fn a_close_below_what_we_can_prove_is_challenged_at_first_sight() {
         let before = BlockTimestamp(100);
         check(3, 4, 1, Response::Challenge { version: Version(4), before });
         check(3, 4, 99, Response::Challenge { version: Version(4), before });

@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn p81_a_pure_payer_is_never_exposed() {
+    fn a_pure_payer_is_never_exposed() {
         let mut exposure = Exposure::new(amount(100));
         for version in 1..50u64 {
             exposure.rely_on(Version(version), amount(100u64.saturating_sub(version)));
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn p81_exposure_is_what_an_older_version_would_cost() {
+    fn exposure_is_what_an_older_version_would_cost() {
         let history = [100, 120, 90, 95, 150, 140, 160, 80, 81, 200];
         let mut exposure = Exposure::new(amount(history[0]));
         for (version, worst) in (1u64..).zip(&history[1..]) {
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn p81_what_is_in_flight_counts_before_it_is_relied_on() {
+    fn what_is_in_flight_counts_before_it_is_relied_on() {
         let mut exposure = Exposure::new(amount(100));
         exposure.rely_on(Version(1), amount(150));
         exposure.may_be_settled(Version(2), amount(60));

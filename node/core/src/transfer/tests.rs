@@ -81,7 +81,7 @@ fn p88_a_time_out_changes_a_label_and_never_forgets_money() {
 }
 
 #[test]
-fn p91_a_proof_that_was_invalidated_starts_again() {
+fn a_proof_that_was_invalidated_starts_again() {
     use TransferEvent as E;
     let finalizable_at = BlockTimestamp(9);
     let again = follow(

@@ -148,7 +148,7 @@ fn a_channel_that_was_never_used_closes_at_its_deposits() {
 }
 
 #[test]
-fn p70_a_stale_close_is_challenged_at_first_sight_and_pays_the_newest() {
+fn a_stale_close_is_challenged_at_first_sight_and_pays_the_newest() {
     let mut pair = Pair::open();
     pair.one.pay(30).unwrap();
     pair.exchange();
