@@ -62,6 +62,7 @@ fn number(name: &str) -> Option<u64> {
     Some(text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
 }
 
+#[allow(clippy::disallowed_methods, reason = "the speed is shown to people, nothing depends on it")]
 fn play(build: Build, seed: u64, steps: u64) -> Report {
     let seed = number("LOCKSTEP_SEED").unwrap_or(seed);
     let steps = number("LOCKSTEP_STEPS").unwrap_or(steps);
