@@ -41,6 +41,7 @@ contract LivesTest is Test {
     }
 
     /// forge-config: default.fuzz.runs = 96
+    /// forge-config: soak.fuzz.runs = 2000
     function testFuzz_p28_the_logs_of_a_random_life_give_all_of_its_storage(uint256 seed) public {
         live(seed, ACTS);
         for (uint256 i = 0; i < handler.channelCount(); ++i) {
@@ -50,6 +51,7 @@ contract LivesTest is Test {
     }
 
     /// forge-config: default.fuzz.runs = 96
+    /// forge-config: soak.fuzz.runs = 2000
     function testFuzz_p02_a_random_life_makes_and_loses_no_money(uint256 seed) public {
         live(seed, ACTS);
         for (uint256 i = 0; i < handler.channelCount(); ++i) {
