@@ -54,9 +54,13 @@ impl Lock {
 ///
 /// Source: contract §2.
 pub fn locks_root(locks: &[Lock]) -> B256 {
-    if locks.is_empty() {
-        return B256::ZERO;
-    }
+    if locks.is_empty() { B256::ZERO } else { locks_hash(locks) }
+}
+
+/// The hash of a list's ABI encoding, also of an empty one: what the contract compares a root with.
+///
+/// Source: contract §3, `resolveLocks`.
+pub(crate) fn locks_hash(locks: &[Lock]) -> B256 {
     let offset = B256::from(U256::from(32u8));
     let count = B256::from(U256::from(locks.len()));
     let mut bytes: Vec<u8> = offset.0.into_iter().chain(count.0).collect();

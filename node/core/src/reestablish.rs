@@ -8,7 +8,7 @@ use crate::ids::{Sequence, Side, Version};
 use crate::message::{OpenRequest, PeerMessage, ReestablishBody, SignedState, UnsignedMessage};
 use crate::output::Notice;
 use crate::phase::closing;
-use crate::phase::open::{intent, propose, withdraw};
+use crate::phase::open::{intent, propose, secret, withdraw};
 use crate::record::{ClosingStage, OpeningStage, Phase};
 use crate::recovery;
 use crate::session::Session;
@@ -104,6 +104,7 @@ pub(crate) fn handle(change: &mut Change<'_>, body: &ReestablishBody) -> Result<
     if change.parts.marks.frozen.is_some() {
         return Ok(());
     }
+    secret::settle_again(change)?;
     match change.side() {
         Side::One => replay_proposer(change),
         Side::Two => {

@@ -11,6 +11,12 @@ use k256::elliptic_curve::sec1::ToEncodedPoint;
 use k256::{ProjectivePoint, Scalar, U256};
 use thiserror::Error;
 
+/// Half the order of the curve; a canonical `s` is not above it.
+const HALF_ORDER: [u8; 32] = [
+    0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+    0x5d, 0x57, 0x6e, 0x73, 0x57, 0xa4, 0x50, 0x1d, 0xdf, 0xe9, 0x2f, 0x46, 0x68, 0x1b, 0x20, 0xa0,
+];
+
 /// A 64-byte EIP-2098 signature: `r`, then `s` with the parity of `R` in its top bit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StateSignature(pub [u8; 64]);
@@ -100,10 +106,11 @@ impl StateSignature {
         let top = bytes.get_mut(32).ok_or(SignatureError::OutOfRange)?;
         let is_odd = *top & 0x80 != 0;
         *top &= 0x7f;
-        let signature = Signature::from_slice(&bytes).map_err(|_| SignatureError::OutOfRange)?;
-        if signature.normalize_s().is_some() {
+        // The contract looks at `s` before anything else, whatever `r` is.
+        if bytes.get(32..).is_some_and(|s| s > HALF_ORDER.as_slice()) {
             return Err(SignatureError::HighS);
         }
+        let signature = Signature::from_slice(&bytes).map_err(|_| SignatureError::OutOfRange)?;
         Ok((signature, is_odd))
     }
 }

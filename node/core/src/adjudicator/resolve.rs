@@ -4,7 +4,7 @@ use super::exit::payouts;
 use super::{Adjudicator, Refusal, Slots, Step};
 use crate::chain::{ChainFact, ChannelStatus};
 use crate::ids::Side;
-use crate::lock::{Lock, MAX_LOCKS, locks_root};
+use crate::lock::{Lock, MAX_LOCKS, locks_hash};
 use crate::money::Amount;
 use crate::time::BlockTimestamp;
 use alloy_primitives::B256;
@@ -64,7 +64,7 @@ impl Adjudicator {
         if locks.len() > MAX_LOCKS {
             return Err(Refusal::TooManyLocks { count: locks.len() });
         }
-        let actual = locks_root(locks);
+        let actual = locks_hash(locks);
         if actual != expected {
             return Err(Refusal::LocksMismatch { expected, actual });
         }

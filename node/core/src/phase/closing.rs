@@ -1,5 +1,6 @@
 //! Closing: the two sides sign a final state, or our operator leaves with what we hold.
 
+use crate::chain::ChannelStatus;
 use crate::change::{Change, Permit};
 use crate::error::ProtocolError;
 use crate::ids::{Side, Version};
@@ -134,13 +135,16 @@ pub(crate) fn final_signed(change: &mut Change<'_>, version: Version) {
 
 /// Spec §5, P46: closing with what we hold is always possible, under every mark.
 pub(crate) fn force(change: &mut Change<'_>) -> Result<(), ProtocolError> {
+    let is_active = change.parts.chain.status == ChannelStatus::Active;
     match &change.parts.phase {
-        Phase::Open | Phase::Closing(_) => {
-            change.write().phase = Phase::Closing(ClosingStage::Unilateral);
-            Ok(())
-        }
+        Phase::Open | Phase::Closing(_) => {}
         // It is being closed, or closed, already.
-        Phase::Disputed(_) | Phase::Settled(_) => Ok(()),
-        Phase::Opening(_) | Phase::Funding { .. } => Err(ProtocolError::WrongPhase),
+        Phase::Disputed(_) | Phase::Settled(_) => return Ok(()),
+        // An old record of a channel that the chain has opened since: with no state at all to show, a
+        // close leaves it to the other side to show the newest.
+        Phase::Opening(_) | Phase::Funding { .. } if is_active => {}
+        Phase::Opening(_) | Phase::Funding { .. } => return Err(ProtocolError::WrongPhase),
     }
+    change.write().phase = Phase::Closing(ClosingStage::Unilateral);
+    Ok(())
 }

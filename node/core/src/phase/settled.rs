@@ -93,5 +93,8 @@ pub(crate) fn lock_resolved(change: &mut Change<'_>, index: u32) {
 /// Whether nothing can happen any more.
 pub(crate) fn is_over(settlement: &Settlement) -> bool {
     let decided = usize::try_from(settlement.resolved.count_ones()).unwrap_or(0);
-    settlement.is_final && decided == settlement.locks.len()
+    // A list that we lost can't be resolved by us; others may still have done it.
+    let is_known = !settlement.locks.is_empty() || decided > 0;
+    let holds_nothing = settlement.held1.is_zero() && settlement.held2.is_zero();
+    settlement.is_final && decided >= settlement.locks.len() && (is_known || holds_nothing)
 }

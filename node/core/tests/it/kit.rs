@@ -164,7 +164,7 @@ impl Node {
         Self::create(request, Keys::default())
     }
 
-    fn create(transition: Transition, keys: Keys) -> Self {
+    pub fn create(transition: Transition, keys: Keys) -> Self {
         let mut disk = Disk::default();
         let mut durable = commit(&mut disk, vec![transition]).unwrap();
         let (channel, effects) = Channel::create(durable.remove(0));

@@ -1,6 +1,7 @@
 //! Crashes, lost answers, old backups, equivocation, and claims without proof.
 
 use crate::kit::*;
+use lockstep_core::chain::{ChainCall, ChainFact, Obligation};
 use lockstep_core::digest::SigningDomain;
 use lockstep_core::error::{ErrorClass, ProtocolError};
 use lockstep_core::ids::{Side, Version};
@@ -9,6 +10,7 @@ use lockstep_core::message::{PeerMessage, ReestablishBody, SignedState};
 use lockstep_core::output::Notice;
 use lockstep_core::record::{FreezeReason, RestoreReason};
 use lockstep_core::signature::StateSignature;
+use lockstep_core::time::Finality;
 
 fn restored(notice: &Notice) -> bool {
     matches!(notice, Notice::Restored { .. })
@@ -281,4 +283,15 @@ fn a_transition_of_another_channel_is_not_adopted() {
     let mut durable = lockstep_core::commit::commit(&mut disk, vec![transition]).unwrap();
     let result = pair.one.channel.adopt(durable.remove(0));
     assert_eq!(result.map_err(|error| error.class()), Err(ErrorClass::Fatal));
+}
+
+#[test]
+fn p46_a_record_older_than_the_consent_can_still_close_an_active_channel() {
+    let request = lockstep_core::request_open(setup(Side::One, policy())).unwrap();
+    let mut one = Node::create(request, Keys::default());
+    assert_eq!(one.command(Command::ForceClose), Err(ProtocolError::WrongPhase));
+    one.fact(1, Finality::Final, ChainFact::Opened { deposit1: amount(DEPOSIT), is_active: true });
+    one.command(Command::ForceClose).unwrap();
+    let calls: Vec<_> = one.duties.iter().map(Obligation::call).collect();
+    assert_eq!(calls, [&ChainCall::InitiateClose(None)]);
 }

@@ -37,10 +37,22 @@ pub(crate) fn end_pending(
             Some(left_out) if left_out.from <= version => {
                 fail(change, by, entry.update.sequence, left_out.reason);
             }
+            Some(left_out) if !is_own && is_open_to_doubt(change, left_out.from) => {
+                // The secret of a lock counts wherever it was shown (P45).
+                if let Action::SettleLock { hash, secret } = entry.update.action {
+                    secret::remember(change, hash, secret)?;
+                }
+            }
             Some(_) | None => apply(change, by, entry.update, version)?,
         }
     }
     Ok(())
+}
+
+/// Whether a newer state of ours, which the acceptor may still sign, leaves out what this one includes.
+/// Then it is no income yet: it is paid if this state settles, and never announced.
+fn is_open_to_doubt(change: &Change<'_>, from: Version) -> bool {
+    change.parts.in_flight.iter().any(|proposal| proposal.state.version >= from)
 }
 
 /// One side's update is final: tell, and remember what matters later.

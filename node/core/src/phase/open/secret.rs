@@ -29,6 +29,36 @@ pub(crate) fn learn(change: &mut Change<'_>, secret: B256) -> Result<(), Protoco
     }
 }
 
+/// Takes each lock of the newest state whose secret we know, where no order of ours to do so waits: one
+/// that was left out is tried again on every connection.
+pub(crate) fn settle_again(change: &mut Change<'_>) -> Result<(), ProtocolError> {
+    let side = change.side();
+    let parts = &change.parts;
+    let is_ordered = |hash: B256| {
+        parts.own_pending.iter().any(
+            |entry| matches!(&entry.update.action, Action::SettleLock { hash: of, .. } if *of == hash),
+        )
+    };
+    let actions: Vec<Action> = parts
+        .base
+        .iter()
+        .flat_map(|base| &base.locks)
+        .filter(|lock| lock.payer() != side && !is_ordered(lock.hash))
+        .filter_map(|lock| {
+            let secret = parts.secrets.get(&lock.hash)?.secret;
+            Some(Action::SettleLock { hash: lock.hash, secret })
+        })
+        .collect();
+    for action in actions {
+        // Where no state can be made now, the registry takes the secret in time: see `duty`.
+        match intent::handle_own_updates(change, vec![action]) {
+            Err(error) if error.class() == crate::error::ErrorClass::Fatal => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+    }
+    Ok(())
+}
+
 /// P45: keeps a secret with the record, and tells, since another channel may wait for it.
 pub(crate) fn remember(
     change: &mut Change<'_>,
