@@ -144,6 +144,8 @@ fn phase(parts: &RecordParts) -> Result<(), RecordError> {
     match &parts.phase {
         // P34: nothing is bound before the channel is open.
         Phase::Opening(_) | Phase::Funding { .. } => ensure(is_untouched, RecordPart::Phase),
+        // Whoever closes with nothing to show needs to know nobody's key.
+        Phase::Closing(ClosingStage::Unilateral) if is_untouched => Ok(()),
         Phase::Open | Phase::Closing(_) => {
             ensure(parts.setup.counterparty_key.is_some(), RecordPart::Phase)
         }
