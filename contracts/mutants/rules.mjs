@@ -6,6 +6,7 @@ const LOCKS = "libraries/LockRules.sol";
 const EXIT_BASE = "base/ChannelExit.sol";
 const CHECKPOINT = "check_p05_a_checkpoint_is_newer_and_signed_by_both";
 const CHALLENGE = "check_p05_a_challenge_is_newer_and_moves_no_deadline";
+const BOUNDS = "check_p07_an_adopted_state_leaves_no_side_below_zero";
 const ONE_LOCK = "check_p25_a_lock_pays_iff_revealed_by_its_expiry";
 const COOPERATIVE = "check_p10_only_a_final_state_both_signed_closes_at_once";
 
@@ -45,19 +46,19 @@ export const RULES = [
     edits: [[SIGNATURES, "if (gasleft() < ERC1271_GAS_FLOOR) {", "if (gasleft() < 1) {"]] },
 
   // ---------------------------------------------------------------- bounds
-  { id: "M16", rule: "side 1 never owns less than nothing", short: true, proof: CHECKPOINT,
+  { id: "M16", rule: "side 1 never owns less than nothing", short: true, proof: BOUNDS,
     edits: [[RULE, "        if (balance1 < 0) revert IPaymentChannel.InsufficientBalance(1, balance1);\n", ""]] },
-  { id: "M17", rule: "side 2 never owns less than nothing", proof: CHALLENGE,
+  { id: "M17", rule: "side 2 never owns less than nothing", proof: BOUNDS,
     edits: [[RULE, "        if (balance2 < 0) revert IPaymentChannel.InsufficientBalance(2, balance2);\n", ""]] },
-  { id: "M18", rule: "locked sums are bounded before the cast", proof: CHECKPOINT,
+  { id: "M18", rule: "locked sums are bounded before the cast", proof: BOUNDS,
     edits: [[RULE, "        if (locked1 >= LOCKED_LIMIT) revert IPaymentChannel.LockedOutOfRange(locked1);\n", ""]] },
-  { id: "M19", rule: "net is bounded before the cast", proof: CHECKPOINT,
+  { id: "M19", rule: "net is bounded before the cast", proof: BOUNDS,
     edits: [[RULE, "if (net <= -MAGNITUDE_LIMIT || net >= MAGNITUDE_LIMIT) {", "if (net == type(int256).min) {"]] },
   { id: "M20", rule: "locked sums and root come together", proof: CHECKPOINT,
     edits: [[RULE, "if (((locked1 | locked2) == 0) != (locksRoot == 0)) {", "if ((locked1 | locked2) == 0 && locksRoot != 0) {"]] },
   { id: "M21", rule: "a final state has no locks", proof: CHECKPOINT,
     edits: [[RULE, "if (state.kind == FINAL && state.locksRoot != 0) {", "if (state.kind > FINAL && state.locksRoot != 0) {"]] },
-  { id: "M22", rule: "the kind is 0 or 1", proof: CHECKPOINT,
+  { id: "M22", rule: "the kind is 0 or 1", proof: BOUNDS,
     edits: [[RULE, "        if (state.kind > FINAL) revert IPaymentChannel.InvalidKind(state.kind);\n", ""]] },
   { id: "M23", rule: "a withdrawal lowers the deposit",
     proof: "check_p02_a_partial_withdrawal_pays_exactly_what_both_signed",

@@ -78,7 +78,7 @@ async function refuteAll() {
     const { code, time, output } = await halmos(project, mutant.proof);
     const refuted = code === REFUTED;
     if (!refuted) failures += 1;
-    console.log(`${refuted ? "refuted, as it must be:" : `FAIL (${VERDICTS[code] ?? code}), not refuted:`} ${mutant.proof} by ${mutant.id}, not "${mutant.rule}" (${time} s)`);
+    console.log(`${refuted ? "refuted, as it must be:" : `FAIL (${VERDICTS[code] ?? code}), not refuted:`} ${mutant.proof} by ${mutant.id}, which breaks "${mutant.rule}" (${time} s)`);
     console.log(counterexample(output));
     rmSync(project, { recursive: true, force: true });
   });
@@ -138,13 +138,13 @@ function plantedProject(mutant) {
   return project;
 }
 
-/// The values that refute the property.
+/// The values that refute the property; those that are 0 go without saying.
 function counterexample(output) {
-  const lines = output.split("\n");
+  const lines = output.replace(/\x1b\[\d+m/g, "").split("\n");
   const first = lines.findIndex((line) => line.includes("Counterexample"));
   if (first === -1) return "";
   const values = lines.slice(first + 1).filter((line, i, all) => all.slice(0, i + 1).every((l) => /^\s+(p_|halmos_)/.test(l)));
-  return values.map((line) => `     ${line.trim().replace(/_[0-9a-f]{7}_\d\d\b/, "").replace(/^p_/, "")}`).join("\n");
+  return values.filter((line) => !/= 0x0*$/.test(line)).map((line) => `     ${line.trim().replace(/_[0-9a-f]{7}_\d\d\b/, "").replace(/^p_/, "")}`).join("\n");
 }
 
 // ------------------------------------------------------------------ processes

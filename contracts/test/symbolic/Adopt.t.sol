@@ -26,6 +26,27 @@ contract AdoptProofs is Signed {
         assertPayouts(before, money(), 0, 0);
     }
 
+    /// P7: what is adopted is in range as it was signed, not only as it is packed, and leaves neither
+    /// side with less than nothing.
+    function check_p07_an_adopted_state_leaves_no_side_below_zero(
+        Living memory c,
+        State memory s,
+        Signature memory s1,
+        Signature memory s2,
+        uint40 time
+    ) public {
+        begin(false, false, time);
+        plant(c);
+        (bool ok,) =
+            address(channels).call(abi.encodeCall(channels.updateState, (terms, s, s1, s2)));
+        if (!ok) return;
+        assert(s.kind < 2);
+        assert(bit(s.locked1 < 1 << 112) & bit(s.locked2 < 1 << 112) == 1);
+        assert(bit(s.net < 1 << 119) & bit(s.net > -(1 << 119)) == 1);
+        assert(c.deposit1 - s.net - int256(s.locked1) >= 0);
+        assert(c.deposit2 + s.net - int256(s.locked2) >= 0);
+    }
+
     /// P5, P6, P7, P8, P9: a challenge is newer, in time, signed by both, and moves no deadline; the
     /// identical state changes nothing, another one of its version is refused.
     function check_p05_a_challenge_is_newer_and_moves_no_deadline(

@@ -101,6 +101,7 @@ contract LockProofs is SymbolicTest {
         vm.store(
             address(registry), keccak256(abi.encode(hash, uint256(0))), bytes32(uint256(revealedAt))
         );
+        assert(registry.revealedAt(bytes32(hash)) == revealedAt);
         return Lock(bytes32(hash), address(0), any.amount, any.expiry, any.from1);
     }
 

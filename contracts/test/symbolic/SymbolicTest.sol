@@ -4,7 +4,7 @@ pragma solidity ^0.8.28;
 import {PaymentChannel} from "../../src/PaymentChannel.sol";
 import {SecretRegistry} from "../../src/SecretRegistry.sol";
 import {Config} from "../../src/base/ChannelBase.sol";
-import {Terms} from "../../src/interfaces/IPaymentChannel.sol";
+import {Status, Terms} from "../../src/interfaces/IPaymentChannel.sol";
 import {IPermit2} from "../../src/interfaces/external/IPermit2.sol";
 import {LaunchSchedule, TokenCap} from "../../src/libraries/LaunchCaps.sol";
 import {Vm} from "../support/Vm.sol";
@@ -44,7 +44,7 @@ abstract contract SymbolicTest {
     /// What the contract holds for others: a payout too high finds money to pay with.
     uint256 internal constant MONEY_OF_OTHERS = 1 << 125;
 
-    /// Storage slots; `setUp` checks the first and every check the second by what it proves.
+    /// Storage slot of `_channels`; `setUp` checks it.
     uint256 private constant CHANNELS_SLOT = 1;
 
     PaymentChannel internal channels;
@@ -59,6 +59,9 @@ abstract contract SymbolicTest {
         LaunchSchedule memory noCaps = LaunchSchedule(0, 0, 0, new TokenCap[](0));
         channels =
             new PaymentChannel(Config(1 hours, 6 days, registry, IPermit2(address(0)), noCaps));
+        // A wrong slot would leave every channel unopened, and prove everything about no call at all.
+        store(0, CLOSED << 240);
+        require(channels.channelOf(id).status == Status.Closed);
     }
 
     /// Parties whose owners take or refuse ether, and any second of the next 17,000 years.
