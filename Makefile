@@ -3,6 +3,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 FORGE := script/tool.sh forge
 NEXTEST := $(shell cargo nextest --version > /dev/null 2>&1 && echo yes)
+N ?= 100
+MINUTES ?= 120
 
 .PHONY: help
 help: ## Show this list
@@ -21,7 +23,7 @@ test: setup ## Run all tests
 
 check: fmt-check lint unit ## Format, lints, unit tests: what every commit passes
 
-.PHONY: fmt fmt-check lint unit doctest
+.PHONY: fmt fmt-check lint unit doctest bench
 fmt: ## Format Rust and Solidity
 	cargo fmt --all
 	cd contracts && $(FORGE) fmt
@@ -38,14 +40,30 @@ else
 endif
 doctest:
 	cargo test --workspace --all-features --locked --doc
+bench: ## Criterion benches of core, signer and journal
+	cargo bench --locked -p lockstep-core -p lockstep-signer -p lockstep-store
+
+.PHONY: sim sim-long core-mutants powercut soak
+sim: ## 20,000 seeds of the simulator
+	cargo run --locked -p lockstep-sim -- --seeds 20000
+sim-long: ## Simulator for MINUTES=120 minutes, with seeds of its own
+	cargo run --locked --release -p lockstep-sim -- --minutes $(MINUTES)
+core-mutants: ## Plant bugs in the core; the simulator must find each
+	scripts/core-mutants.sh
+powercut: ## Cut the power under the journal N=100 times
+	scripts/powercut.sh $(N)
+soak: sim-long core-mutants contracts-prove contracts-mutants ## Everything that takes hours
+	scripts/powercut.sh $(N)
 
 .PHONY: contracts contracts-check contracts-test contracts-gas contracts-gas-check contracts-prove contracts-prove-short contracts-mutants
 contracts: setup ## Compile the contracts and rewrite contracts/artifacts
 	cd contracts && $(FORGE) fmt && node script/compile.mjs
 contracts-check:
 	cd contracts && node script/compile.mjs --check
-contracts-test: ## Unit, fuzz and invariant tests of the contracts
-	cd contracts && $(FORGE) test --no-match-path 'test/{gas,symbolic}/**'
+	cd contracts && node script/errors.mjs
+	cd contracts && node script/vectors.mjs --check
+contracts-test: setup ## Unit, fuzz and invariant tests of the contracts
+	cd contracts && $(FORGE) test --no-match-path 'test/gas/**'
 contracts-gas: ## Measure gas of whole transactions and rewrite contracts/snapshots
 	cd contracts && node script/gas.mjs --write
 contracts-gas-check:

@@ -19,7 +19,8 @@ need cc "install a C compiler"
 
 if ! is_fresh contracts/package-lock.json contracts/node_modules/.stamp; then
   say "npm packages of contracts/ (forge, anvil, cast, solc, viem)"
-  (cd contracts && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error)
+  # Not `npm ci`: it demands the forge of every platform in the lock, and registries do not all have it.
+  (cd contracts && npm install --no-save --ignore-scripts --no-audit --no-fund --loglevel=error)
   stamp contracts/package-lock.json contracts/node_modules/.stamp
 fi
 
