@@ -26,14 +26,14 @@ use lockstep_core::commit::{Durable, Signer};
 use lockstep_core::digest::SigningDomain;
 use lockstep_core::error::ErrorClass;
 use lockstep_core::ids::Digest;
-use lockstep_core::request::SigningRequest;
+use lockstep_core::request::{SigningContent, SigningRequest};
 use lockstep_core::signature::{SignerKey, StateSignature};
 
 use crate::derive::DeriveError;
 use crate::key_ring::{CONTEXT_BYTES, KeyError, KeyRing, channel_context};
-use crate::mark::Mark;
 use crate::mark::book::{MarkBook, MarkRefusal, Verdict};
 use crate::mark::log::MarkLog;
+use crate::mark::{Mark, Taker};
 
 /// How many public keys are remembered, so that checking a signature does not derive its key anew: some 5 MB.
 const KNOWN_KEYS_MAX: usize = 16_384;
@@ -231,8 +231,12 @@ impl<L: MarkLog> Marks<L> {
 
 /// What a request takes in its channel's line of versions; an open or a close intent takes nothing.
 fn mark_of(request: &SigningRequest) -> Option<Mark> {
-    let version = request.version()?;
-    Some(Mark { channel_id: request.channel_id(), version, digest: request.digest() })
+    let (version, taker) = match request.content() {
+        SigningContent::State(state) => (state.version, Taker::State),
+        SigningContent::PartialWithdraw(withdraw) => (withdraw.version, Taker::Withdrawal),
+        SigningContent::Open(_) | SigningContent::CloseIntent(_) => return None,
+    };
+    Some(Mark { channel_id: request.channel_id(), version, digest: request.digest(), taker })
 }
 
 impl<L: MarkLog> Signer for ChannelSigner<L> {

@@ -1,16 +1,20 @@
 //! Which request may be signed, given what was signed before.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use lockstep_core::error::ErrorClass;
 use lockstep_core::ids::{ChannelId, Digest, Version};
 use lockstep_core::record::MAX_BINDINGS;
 
-use super::Mark;
+use super::{Mark, Taker};
 
-/// How many of a channel's latest marks are kept: as many as the journal's guard holds, since those are the versions
-/// that a restart or a challenge may ask for again.
-pub const MARKS_PER_CHANNEL: usize = MAX_BINDINGS;
+/// How many marks of states are kept for a channel: as many as the journal's guard holds, since those are the
+/// versions that a restart or a challenge may ask for again.
+pub const STATES_PER_CHANNEL: usize = MAX_BINDINGS;
+
+/// How many marks of withdrawals are kept besides. One is outstanding at a time, and asked for again long after its
+/// version has left the window of states: until it is on the chain, or has expired.
+pub const WITHDRAWALS_PER_CHANNEL: usize = 8;
 
 /// A request that would break the one promise of a signer, or could.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -69,11 +73,14 @@ pub enum Verdict {
 /// All marks of this signer.
 ///
 /// # Invariants
-/// Per channel, versions strictly rise and there is at most one digest for each.
+/// Per channel, versions strictly rise and there is at most one digest for each. The highest is never forgotten.
 #[derive(Debug, Default)]
 pub struct MarkBook {
-    lines: BTreeMap<ChannelId, VecDeque<(Version, Digest)>>,
+    lines: BTreeMap<ChannelId, Line>,
 }
+
+/// What is remembered of one channel.
+type Line = BTreeMap<Version, (Taker, Digest)>;
 
 impl MarkBook {
     /// Whether `mark` may be signed now; changes nothing.
@@ -81,17 +88,16 @@ impl MarkBook {
     /// # Errors
     /// [`MarkRefusal`].
     pub fn decide(&self, mark: Mark) -> Result<Verdict, MarkRefusal> {
-        let Mark { channel_id, version, digest } = mark;
+        let Mark { channel_id, version, digest, taker: _ } = mark;
         if version == Version::ZERO {
             return Err(MarkRefusal::VersionZero { channel_id });
         }
         let Some(line) = self.lines.get(&channel_id) else { return Ok(Verdict::Raise) };
-        let Some((highest, _)) = line.back() else { return Ok(Verdict::Raise) };
+        let Some((highest, _)) = line.last_key_value() else { return Ok(Verdict::Raise) };
         if version > *highest {
             return Ok(Verdict::Raise);
         }
-        let found = line.binary_search_by_key(&version, |(bound, _)| *bound);
-        match found.ok().and_then(|index| line.get(index)) {
+        match line.get(&version) {
             Some((_, bound)) if *bound == digest => Ok(Verdict::Again),
             Some((_, bound)) => {
                 Err(MarkRefusal::OtherDigest { channel_id, version, bound: *bound, asked: digest })
@@ -100,7 +106,7 @@ impl MarkBook {
         }
     }
 
-    /// Enters a mark and says what [`MarkBook::decide`] said; the oldest of a full line goes.
+    /// Enters a mark and says what [`MarkBook::decide`] said; the oldest of its kind in a full line goes.
     ///
     /// # Errors
     /// [`MarkRefusal`] for a mark that must not be entered; then nothing changes.
@@ -110,10 +116,8 @@ impl MarkBook {
             Verdict::Again => {}
             Verdict::Raise => {
                 let line = self.lines.entry(mark.channel_id).or_default();
-                if line.len() >= MARKS_PER_CHANNEL {
-                    line.pop_front();
-                }
-                line.push_back((mark.version, mark.digest));
+                make_room(line, mark.taker);
+                line.insert(mark.version, (mark.taker, mark.digest));
             }
         }
         Ok(verdict)
@@ -122,16 +126,17 @@ impl MarkBook {
     /// The highest version signed for a channel.
     #[must_use]
     pub fn highest(&self, channel_id: ChannelId) -> Option<Version> {
-        self.lines.get(&channel_id)?.back().map(|(version, _)| *version)
+        self.lines.get(&channel_id)?.last_key_value().map(|(version, _)| *version)
     }
 
     /// Every mark, by channel and then by version.
     pub fn marks(&self) -> impl Iterator<Item = Mark> + '_ {
         self.lines.iter().flat_map(|(channel_id, line)| {
-            line.iter().map(|(version, digest)| Mark {
+            line.iter().map(|(version, (taker, digest))| Mark {
                 channel_id: *channel_id,
                 version: *version,
                 digest: *digest,
+                taker: *taker,
             })
         })
     }
@@ -139,13 +144,28 @@ impl MarkBook {
     /// How many marks there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.lines.values().map(VecDeque::len).sum()
+        self.lines.values().map(BTreeMap::len).sum()
     }
 
     /// Whether nothing was ever signed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.lines.is_empty()
+    }
+}
+
+/// Forgets the oldest marks of a kind, so that one more fits. Only those below the new mark can go: it is the highest.
+fn make_room(line: &mut Line, taker: Taker) {
+    let limit = match taker {
+        Taker::State => STATES_PER_CHANNEL,
+        Taker::Withdrawal => WITHDRAWALS_PER_CHANNEL,
+    };
+    let alike = line.iter().filter(|(_, (other, _))| *other == taker).map(|(version, _)| *version);
+    let oldest = alike.clone().next();
+    if alike.count() >= limit
+        && let Some(oldest) = oldest
+    {
+        line.remove(&oldest);
     }
 }
 
@@ -161,6 +181,7 @@ mod tests {
             channel_id: ChannelId(B256::repeat_byte(channel)),
             version: Version(version),
             digest: Digest(B256::repeat_byte(digest)),
+            taker: Taker::State,
         }
     }
 
@@ -199,13 +220,40 @@ mod tests {
         for version in versions.clone() {
             book.raise(mark(1, version, 1)).unwrap();
         }
-        let first_kept = 200 - u64::try_from(MARKS_PER_CHANNEL).unwrap() + 1;
-        assert!(MARKS_PER_CHANNEL > usize::try_from(MAX_IN_FLIGHT).unwrap());
+        let first_kept = 200 - u64::try_from(STATES_PER_CHANNEL).unwrap() + 1;
+        assert!(STATES_PER_CHANNEL > usize::try_from(MAX_IN_FLIGHT).unwrap());
         for version in versions {
             let kept = version >= first_kept;
             assert_eq!(book.decide(mark(1, version, 1)).is_ok(), kept, "version {version}");
         }
-        assert_eq!(book.len(), MARKS_PER_CHANNEL);
+        assert_eq!(book.len(), STATES_PER_CHANNEL);
         assert_eq!(book.highest(ChannelId(B256::repeat_byte(1))), Some(Version(200)));
+    }
+
+    #[test]
+    fn p46_p59_an_outstanding_withdrawal_can_be_signed_again_after_any_number_of_states() {
+        let mut book = MarkBook::default();
+        let withdrawal = Mark { taker: Taker::Withdrawal, ..mark(1, 1, 0xAA) };
+        book.raise(withdrawal).unwrap();
+        for version in 2..1_000 {
+            book.raise(mark(1, version, 1)).unwrap();
+            assert_eq!(book.decide(withdrawal), Ok(Verdict::Again), "after version {version}");
+        }
+        let other = Mark { digest: Digest(B256::repeat_byte(0xBB)), ..withdrawal };
+        assert!(matches!(book.decide(other), Err(MarkRefusal::OtherDigest { .. })));
+        assert_eq!(book.len(), STATES_PER_CHANNEL + 1);
+    }
+
+    #[test]
+    fn p53_marks_of_withdrawals_are_bounded_and_take_no_room_from_states() {
+        let mut book = MarkBook::default();
+        book.raise(mark(1, 1, 1)).unwrap();
+        for version in 2..100 {
+            book.raise(Mark { taker: Taker::Withdrawal, ..mark(1, version, 1) }).unwrap();
+        }
+        assert_eq!(book.len(), WITHDRAWALS_PER_CHANNEL + 1);
+        assert_eq!(book.decide(mark(1, 1, 1)), Ok(Verdict::Again));
+        assert!(matches!(book.decide(mark(1, 50, 1)), Err(MarkRefusal::BelowMark { .. })));
+        assert_eq!(book.highest(ChannelId(B256::repeat_byte(1))), Some(Version(99)));
     }
 }

@@ -3,7 +3,8 @@
 //! ```text
 //! header  16 bytes   "LSMARKS" 0x01, 8 zero bytes
 //! record  88 bytes   channel id 32 | version 8 | digest 32 | records on disk 8 | check 8     (numbers big endian)
-//! check              first 8 bytes of sha256("lockstep/mark/v1" ‖ index of the record 8 ‖ the 80 bytes before)
+//! check              first 8 bytes of sha256(domain ‖ index of the record 8 ‖ the 80 bytes before)
+//! domain             "lockstep/mark/v1" for the mark of a state, "lockstep/mark/v1/withdrawal" for a withdrawal's
 //! ```
 //! The index in the check keeps a record from being moved, doubled or left out unseen. "Records on disk" says how many
 //! records were known to be flushed when this one was written: damage below the highest such number is a disk that
@@ -20,17 +21,19 @@ use lockstep_core::error::ErrorClass;
 use lockstep_core::ids::{ChannelId, Digest, Version};
 use sha2::{Digest as _, Sha256};
 
-use super::Mark;
 use super::book::{MarkBook, MarkRefusal};
 use super::log::MarkLog;
+use super::{Mark, Taker};
 
 const MAGIC: [u8; HEADER_BYTES] = *b"LSMARKS\x01\0\0\0\0\0\0\0\0";
 const HEADER_BYTES: usize = 16;
 const BODY_BYTES: usize = 80;
 const CHECK_BYTES: usize = 8;
 const RECORD_BYTES: usize = BODY_BYTES + CHECK_BYTES;
-/// Domain of the check, so that no other file's records pass for marks.
-const CHECK_DOMAIN: &[u8] = b"lockstep/mark/v1";
+/// Domain of a state's check, so that no other file's records pass for marks.
+const STATE_DOMAIN: &[u8] = b"lockstep/mark/v1";
+/// Domain of a withdrawal's check. A record thus says what it is of, and has the size that it always had.
+const WITHDRAWAL_DOMAIN: &[u8] = b"lockstep/mark/v1/withdrawal";
 /// Below this many records a file is never rewritten: 5.8 MB.
 const SHED_FLOOR: u64 = 1 << 16;
 /// A file is rewritten when less than one record in this many is of use.
@@ -302,7 +305,7 @@ fn encode(index: u64, mark: Mark, flushed: u64) -> [u8; RECORD_BYTES] {
     for (to, from) in record.iter_mut().zip(body) {
         *to = *from;
     }
-    let check = check_of(index, record.get(..BODY_BYTES).unwrap_or_default());
+    let check = check_of(mark.taker, index, record.get(..BODY_BYTES).unwrap_or_default());
     for (to, from) in record.iter_mut().skip(BODY_BYTES).zip(check) {
         *to = from;
     }
@@ -312,9 +315,8 @@ fn encode(index: u64, mark: Mark, flushed: u64) -> [u8; RECORD_BYTES] {
 /// The mark and the number of records on disk when it was written; `None` when the check does not hold.
 fn decode(index: u64, record: &[u8]) -> Option<(Mark, u64)> {
     let (body, check) = record.split_first_chunk::<BODY_BYTES>()?;
-    if check != check_of(index, body) {
-        return None;
-    }
+    let takers = [Taker::State, Taker::Withdrawal];
+    let taker = takers.into_iter().find(|taker| check == check_of(*taker, index, body))?;
     let (channel_id, rest) = body.split_first_chunk::<32>()?;
     let (version, rest) = rest.split_first_chunk::<8>()?;
     let (digest, flushed) = rest.split_first_chunk::<32>()?;
@@ -322,13 +324,18 @@ fn decode(index: u64, record: &[u8]) -> Option<(Mark, u64)> {
         channel_id: ChannelId(B256::from(*channel_id)),
         version: Version(u64::from_be_bytes(*version)),
         digest: Digest(B256::from(*digest)),
+        taker,
     };
     Some((mark, u64::from_be_bytes(*flushed.first_chunk()?)))
 }
 
-fn check_of(index: u64, body: &[u8]) -> [u8; CHECK_BYTES] {
+fn check_of(taker: Taker, index: u64, body: &[u8]) -> [u8; CHECK_BYTES] {
+    let domain = match taker {
+        Taker::State => STATE_DOMAIN,
+        Taker::Withdrawal => WITHDRAWAL_DOMAIN,
+    };
     let hash = Sha256::new()
-        .chain_update(CHECK_DOMAIN)
+        .chain_update(domain)
         .chain_update(index.to_be_bytes())
         .chain_update(body)
         .finalize();

@@ -21,4 +21,15 @@ pub struct Mark {
     pub version: Version,
     /// The EIP-712 digest that was signed.
     pub digest: Digest,
+    /// What took the version.
+    pub taker: Taker,
+}
+
+/// What takes a version: how long its mark may be asked for again depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taker {
+    /// A state; replaced by the next ones.
+    State,
+    /// A partial withdrawal; stands beside the states that follow it.
+    Withdrawal,
 }

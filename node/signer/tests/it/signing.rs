@@ -40,11 +40,10 @@ fn p31_a_second_content_for_a_version_is_refused_also_after_a_restart() {
     assert_eq!(log.marks().len(), 1);
 }
 
-#[test]
-fn p31_a_withdrawal_and_a_state_cannot_share_a_version() {
-    let withdraw = PartialWithdraw {
-        channel_id: state(1, 3, 0).channel_id,
-        version: Version(3),
+fn withdrawal(version: u64) -> PartialWithdraw {
+    PartialWithdraw {
+        channel_id: state(1, version, 0).channel_id,
+        version: Version(version),
         net: Net::new(0).unwrap(),
         locked1: Amount::ZERO,
         locked2: Amount::ZERO,
@@ -52,10 +51,34 @@ fn p31_a_withdrawal_and_a_state_cannot_share_a_version() {
         out1: Amount::ZERO,
         out2: Amount::ZERO,
         deadline: BlockTimestamp(9),
-    };
+    }
+}
+
+#[test]
+fn p46_p59_a_withdrawal_is_signed_again_after_more_states_than_are_remembered() {
+    let log = TestLog::default();
+    let signer = log.signer();
+    let ask = || durable(request(1, SigningContent::PartialWithdraw(withdrawal(1))));
+    let first = signer.sign_state(ask()).unwrap();
+    for version in 2..=200 {
+        signer.sign_state(durable_state(1, version, 0)).unwrap();
+    }
+    assert_eq!(signer.sign_state(ask()).unwrap(), first);
+    assert_eq!(log.signer().sign_state(ask()).unwrap(), first, "and after a restart");
+    // A state that is forgotten is refused for its channel alone.
+    let refused = signer.sign_state(durable_state(1, 2, 0)).unwrap_err();
+    assert!(matches!(refused, SignerError::Refused(MarkRefusal::BelowMark { .. })));
+    assert!(refused.is_limited_to_channel());
+    signer.sign_state(durable_state(2, 1, 0)).unwrap();
+    signer.sign_state(durable_state(1, 201, 0)).unwrap();
+}
+
+#[test]
+fn p31_a_withdrawal_and_a_state_cannot_share_a_version() {
     let signer = TestLog::default().signer();
     signer.sign_state(durable_state(1, 3, 0)).unwrap();
-    let refused = signer.sign_state(durable(request(1, SigningContent::PartialWithdraw(withdraw))));
+    let refused =
+        signer.sign_state(durable(request(1, SigningContent::PartialWithdraw(withdrawal(3)))));
     assert!(matches!(refused, Err(SignerError::Refused(MarkRefusal::OtherDigest { .. }))));
 }
 

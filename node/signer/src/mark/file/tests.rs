@@ -1,7 +1,7 @@
 use std::io::{Seek, SeekFrom};
 
 use super::*;
-use crate::mark::book::{MARKS_PER_CHANNEL, Verdict};
+use crate::mark::book::{STATES_PER_CHANNEL, Verdict};
 use proptest::prelude::*;
 
 fn mark(channel: u8, version: u64) -> Mark {
@@ -9,6 +9,7 @@ fn mark(channel: u8, version: u64) -> Mark {
         channel_id: ChannelId(B256::repeat_byte(channel)),
         version: Version(version),
         digest: Digest(B256::from(alloy_primitives::U256::from(version))),
+        taker: Taker::State,
     }
 }
 
@@ -153,6 +154,26 @@ fn a_file_of_another_kind_or_a_newer_format_is_refused() {
 }
 
 #[test]
+fn p59_the_mark_of_a_withdrawal_outlives_the_process_and_the_file_that_is_written_anew() {
+    let withdrawal = Mark { taker: Taker::Withdrawal, ..mark(1, 1) };
+    let scene = Scene::new();
+    let mut file = MarkFile::create(&scene.path, SyncPolicy::OnDemand).unwrap();
+    file.append(&[withdrawal]).unwrap();
+    for version in 2..=200 {
+        file.append(&[mark(1, version)]).unwrap();
+    }
+    drop(file);
+    let (mut file, book) = scene.open().unwrap();
+    assert_eq!(book.decide(withdrawal), Ok(Verdict::Again));
+    assert_eq!(book.marks().next(), Some(withdrawal));
+    file.rewrite(&book).unwrap();
+    drop(file);
+    let (_, book) = scene.open().unwrap();
+    assert_eq!(book.decide(withdrawal), Ok(Verdict::Again));
+    assert_eq!(book.len(), STATES_PER_CHANNEL + 1);
+}
+
+#[test]
 fn a_file_that_has_grown_is_written_anew_with_only_what_is_of_use() {
     let scene = Scene::new();
     let mut file = MarkFile::create(&scene.path, SyncPolicy::OnDemand).unwrap();
@@ -162,7 +183,7 @@ fn a_file_that_has_grown_is_written_anew_with_only_what_is_of_use() {
         file.append(&[mark(1, version)]).unwrap();
         file.shed(&book).unwrap();
     }
-    assert_eq!(file.records(), u64::try_from(MARKS_PER_CHANNEL).unwrap());
+    assert_eq!(file.records(), u64::try_from(STATES_PER_CHANNEL).unwrap());
     file.append(&[mark(1, SHED_FLOOR + 2)]).unwrap();
     assert!(matches!(scene.open(), Err(MarkFileError::InUse { .. })), "the new file is locked too");
     drop(file);
