@@ -109,6 +109,29 @@ fn an_expiry_is_not_ignored_by_the_payee_either() {
 }
 
 #[test]
+fn p45_a_secret_that_the_registry_took_while_its_lock_still_waited_counts() {
+    let mut pair = Pair::open();
+    pair.two.command(update(lock(secret(2), 40, 2_000, false))).unwrap();
+    let hash = lockstep_core::hash_of(secret(2));
+    let fact = lockstep_core::chain::ChainFact::SecretRevealed {
+        hash,
+        secret: secret(2),
+        at: BlockTimestamp(10),
+    };
+    assert!(pair.two.channel.parts().base.is_none(), "no state holds the lock yet");
+    pair.two.fact(10, lockstep_core::time::Finality::Final, fact);
+    let known = pair.two.channel.parts().secrets[&hash];
+    assert_eq!(known.revealed_at, Some(BlockTimestamp(10)));
+    let learned = |notice: &Notice| matches!(notice, Notice::SecretLearned { .. });
+    assert_eq!(pair.two.count(learned), 1, "the channel upstream hears of it");
+    pair.exchange();
+    pair.finalized(2_001);
+    // The contract would pay the lock, so it is not given back, and does not become so.
+    let expire = pair.two.command(update(Action::ExpireLock { hash }));
+    assert_eq!(expire, Err(ProtocolError::LockRefused));
+}
+
+#[test]
 fn a_secret_that_comes_after_the_expiry_counts_only_if_the_registry_had_it() {
     let mut pair = locked();
     pair.finalized(2_001);

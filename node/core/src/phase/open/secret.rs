@@ -6,7 +6,7 @@ use crate::duty::open_locks;
 use crate::error::ProtocolError;
 use crate::output::Notice;
 use crate::phase::open::intent;
-use crate::record::{KnownSecret, MAX_SECRETS};
+use crate::record::{KnownSecret, MAX_SECRETS, RecordParts};
 use crate::time::BlockTimestamp;
 use crate::update::Action;
 use alloy_primitives::B256;
@@ -85,7 +85,7 @@ pub(crate) fn revealed(
     secret: B256,
     final_at: Option<BlockTimestamp>,
 ) -> Result<(), ProtocolError> {
-    let is_ours = open_locks(&change.parts).any(|lock| lock.hash == hash);
+    let is_ours = awaited(&change.parts).contains(&hash);
     // Whoever reports it: only the secret itself proves anything.
     if !is_ours || hash_of(secret) != hash {
         return Ok(());
@@ -97,11 +97,25 @@ pub(crate) fn revealed(
     Ok(())
 }
 
-/// Drops secrets whose locks are gone from every state that may be settled.
+/// The hashes of all locks that may still be decided, also of those that no state holds yet: whoever
+/// offers a lock may have given its secret to the registry before.
+fn awaited(parts: &RecordParts) -> BTreeSet<B256> {
+    let waiting = parts.own_pending.iter().chain(&parts.peer_pending);
+    let waiting = waiting.filter_map(|entry| match &entry.update.action {
+        Action::AddLock(lock) => Some(lock.hash),
+        Action::Pay(_)
+        | Action::SettleLock { .. }
+        | Action::FailLock { .. }
+        | Action::ExpireLock { .. } => None,
+    });
+    open_locks(parts).map(|lock| lock.hash).chain(waiting).collect()
+}
+
+/// Drops secrets whose locks are gone from every state that may be settled, and wait for none.
 fn make_room(change: &mut Change<'_>) {
     if change.parts.secrets.len() < MAX_SECRETS {
         return;
     }
-    let needed: BTreeSet<B256> = open_locks(&change.parts).map(|lock| lock.hash).collect();
+    let needed = awaited(&change.parts);
     change.write().secrets.retain(|hash, _| needed.contains(hash));
 }
