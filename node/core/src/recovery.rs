@@ -11,7 +11,10 @@ use crate::message::SignedState;
 use crate::output::{Notice, Output};
 use crate::phase::closing;
 use crate::phase::open::propose;
-use crate::record::{ClosingStage, CoSigned, Equivocation, FreezeReason, Phase, RestoreReason};
+use crate::record::{
+    ChannelRecord, ClosingStage, CoSigned, Equivocation, FreezeReason, Phase, RecordParts,
+    RestoreReason,
+};
 use crate::signature::StateSignature;
 use crate::state::{State, StateKind};
 
@@ -91,12 +94,34 @@ fn adopt_lost(
     Ok(())
 }
 
-/// P46, P47: the channel signs only final states from here on, and far above anything it may have lost.
+impl ChannelRecord {
+    /// P46, P47: this record as it may be used after it came from a backup, or was shown to be old: it
+    /// signs only final states, far above anything that it may have lost.
+    ///
+    /// A record that carries the mark already is raised again: what it signed since the first time may be
+    /// just what was lost.
+    #[must_use]
+    pub fn into_restored(self) -> Self {
+        let channel_id = self.channel_id();
+        let mut parts = self.into_parts();
+        let reason = parts.marks.restored.unwrap_or(RestoreReason::Import);
+        restrict(&mut parts, reason);
+        Self::succeed(channel_id, parts)
+    }
+}
+
+/// P46, P47: the channel signs only final states from here on. Once is enough for a running channel,
+/// which knows all that it signs after it.
 pub(crate) fn mark_restored(change: &mut Change<'_>, reason: RestoreReason) {
     if change.parts.marks.restored.is_some() {
         return;
     }
-    let parts = change.write();
+    restrict(change.write(), reason);
+    change.notify(Notice::Restored { reason });
+}
+
+/// What a record must give up once it is known to be old.
+fn restrict(parts: &mut RecordParts, reason: RestoreReason) {
     parts.marks.restored = Some(reason);
     parts.guard.highest = Version(parts.guard.highest.0.saturating_add(RESTORE_GAP));
     // What waited in an old backup was decided long ago, in versions that we do not know.
@@ -113,7 +138,6 @@ pub(crate) fn mark_restored(change: &mut Change<'_>, reason: RestoreReason) {
     for proposal in &mut parts.in_flight {
         proposal.is_rejected = true;
     }
-    change.notify(Notice::Restored { reason });
 }
 
 /// P46: the counterparty signed two states of one version: keep the proof, freeze, alarm.

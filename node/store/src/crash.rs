@@ -10,13 +10,13 @@ use lockstep_core::{
     commit::{Journal, Transition},
     error::ErrorClass,
     ids::{ChannelId, Digest, Version},
-    record::{ChannelRecord, RestoreReason},
+    record::ChannelRecord,
 };
 use thiserror::Error;
 
 use crate::{
     engine::Row,
-    error::{Damage, Refusal, StoreError},
+    error::{Refusal, StoreError},
     plan::{self, HistoryStep},
     row_source::RowSource,
     rows,
@@ -165,11 +165,7 @@ impl CrashStore {
         self.put_back(backup);
         for id in rows::channel_ids(&self.durable)? {
             let Some(record) = rows::read(&self.durable, id)? else { continue };
-            let mut parts = record.into_parts();
-            parts.marks.restored = parts.marks.restored.or(Some(RestoreReason::Import));
-            let damage = Damage::Record { channel: id.0.0, malformed: None };
-            let record = ChannelRecord::from_parts(parts).map_err(|_| damage)?;
-            let set = rows::changes(&self.durable, &record)?;
+            let set = rows::changes(&self.durable, &record.into_restored())?;
             self.durable.apply(&set)?;
         }
         self.restart();

@@ -5,13 +5,13 @@ use std::{collections::BTreeMap, path::Path};
 use lockstep_core::{
     commit::{Journal, Transition},
     ids::{ChannelId, Digest, Version},
-    record::{ChannelRecord, RestoreReason},
+    record::ChannelRecord,
 };
 
 use crate::{
     engine::Engine,
     epoch::{Evidence, HeadVerdict, JournalHead},
-    error::{Damage, OpenError, StoreError},
+    error::{OpenError, StoreError},
     open::{self, Opened, Options},
     plan::{self, HistoryStep},
     rows,
@@ -33,16 +33,22 @@ impl DiskJournal {
     /// [`OpenError`] when the journal is in use, damaged, newer than this release or not what it was.
     pub fn open(dir: &Path, options: &Options) -> Result<(Self, Option<Evidence>), OpenError> {
         let Opened { engine, restored } = open::open(dir, options)?;
-        let mut journal = Self { engine, attached: WriteSet::default() };
+        let mut journal = Self::over(engine);
         if restored.is_some() {
             journal.mark_all_restored().map_err(OpenError::Begin)?;
         }
         Ok((journal, restored))
     }
 
+    /// The journal on an engine that is open already, with every channel as it is.
+    pub(crate) fn over(engine: Engine) -> Self {
+        Self { engine, attached: WriteSet::default() }
+    }
+
     /// Marks every channel as restored: it signs nothing but final states from now on.
     ///
-    /// To be called when a peer or a tower has shown that this journal is not the newest.
+    /// To be called when a peer or a tower has shown that this journal is not the newest, once for each
+    /// such proof: every call raises the versions that may be signed, also of channels with the mark.
     ///
     /// # Errors
     /// When the marks cannot be written; then nothing may be signed at all.
@@ -54,13 +60,7 @@ impl DiskJournal {
                 Ok(None) | Err(StoreError::Damaged(_)) => continue,
                 Err(error) => return Err(error),
             };
-            let mut parts = record.into_parts();
-            if parts.marks.restored.is_some() {
-                continue;
-            }
-            parts.marks.restored = Some(RestoreReason::Import);
-            let damage = Damage::Record { channel: id.0.0, malformed: None };
-            let record = ChannelRecord::from_parts(parts).map_err(|_| damage)?;
+            let record = record.into_restored();
             let set = rows::changes(&self.engine, &record)?;
             self.engine.write(&set)?;
         }

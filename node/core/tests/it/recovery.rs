@@ -1,6 +1,7 @@
 //! Crashes, lost answers, old backups, equivocation, and claims without proof.
 
 use crate::kit::*;
+use lockstep_core::RESTORE_GAP;
 use lockstep_core::chain::{ChainCall, ChainFact, Obligation};
 use lockstep_core::digest::SigningDomain;
 use lockstep_core::error::{ErrorClass, ProtocolError};
@@ -8,7 +9,7 @@ use lockstep_core::ids::{Side, Version};
 use lockstep_core::input::{Command, Input};
 use lockstep_core::message::{PeerMessage, ReestablishBody, SignedState};
 use lockstep_core::output::Notice;
-use lockstep_core::record::{FreezeReason, RestoreReason};
+use lockstep_core::record::{ChannelRecord, FreezeReason, Phase, RestoreReason};
 use lockstep_core::signature::StateSignature;
 use lockstep_core::time::Finality;
 
@@ -184,6 +185,29 @@ fn p47_an_imported_record_is_restricted_even_if_the_peer_hides_the_newest() {
                 assert!(proposal.state.version > Version(1 << 31));
             }
         }
+    }
+}
+
+#[test]
+fn p31_p47_a_record_that_is_imported_twice_is_raised_twice_and_waits_for_nothing() {
+    let mut pair = Pair::open();
+    pair.one.pay(10).unwrap();
+    pair.exchange();
+    pair.one.pay(20).unwrap();
+    pair.one.command(Command::Close).unwrap();
+    let old = pair.one.backup();
+    let once = old.clone().into_restored();
+    let twice = once.clone().into_restored();
+    for (times, record) in [(1, &once), (2, &twice)] {
+        let parts = record.parts();
+        let highest = Version(old.parts().guard.highest.0 + times * RESTORE_GAP);
+        assert_eq!(parts.guard.highest, highest);
+        assert_eq!(parts.marks.restored, Some(RestoreReason::Import));
+        assert_eq!((&parts.phase, parts.own_pending.len()), (&Phase::Open, 0));
+        assert!(!parts.in_flight.is_empty());
+        assert!(parts.in_flight.iter().all(|proposal| proposal.is_rejected));
+        // It reads back from any journal.
+        assert_eq!(ChannelRecord::from_parts(parts.clone()).as_ref(), Ok(record));
     }
 }
 

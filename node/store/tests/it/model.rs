@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use lockstep_core::commit::{self, Journal};
+use lockstep_core::{
+    RESTORE_GAP,
+    commit::{self, Journal},
+    ids::Version,
+};
 use lockstep_store::{
     crash::{CrashError, CrashPoint, CrashStore, Fault, Image, Survivors},
     error::StoreError,
@@ -164,4 +168,5 @@ fn p47_the_models_backup_comes_back_marked_and_a_copied_file_does_not() {
     store.import(backup).unwrap();
     let record = store.read(ours.id()).unwrap().unwrap();
     assert!(record.parts().marks.restored.is_some());
+    assert_eq!(record.parts().guard.highest, Version(1 + RESTORE_GAP));
 }

@@ -3,14 +3,18 @@
 use std::{fs, os::unix::fs::FileExt, path::Path};
 
 use lockstep_core::{
+    RESTORE_GAP,
+    channel::Channel,
     commit::{self, Journal},
-    ids::Side,
-    record::RestoreReason,
+    ids::{Side, Version},
+    input::{Command, Input},
+    record::{ChannelRecord, ClosingStage, Phase, RecordParts, RestoreReason},
 };
 use lockstep_store::{
     epoch::{Evidence, HeadVerdict, JournalHead},
     error::{Damage, OpenError},
     fixture::ChannelFixture,
+    journal::DiskJournal,
     open::{Options, Provenance},
 };
 
@@ -274,6 +278,46 @@ fn p46_a_journal_that_learns_of_its_loss_marks_every_channel() {
     for channel in &channels {
         let marks = read(&mut journal, channel).unwrap().parts().marks;
         assert_eq!(marks.restored, Some(RestoreReason::Import));
+    }
+}
+
+/// What a restored channel binds when its operator orders a close.
+fn bound_by_close(journal: &mut DiskJournal, channel: &ChannelFixture) -> Vec<Version> {
+    let record = commit::recover(journal, channel.id()).unwrap().unwrap();
+    let close = Channel::resume(record).handle(Input::Command(Command::Close)).unwrap();
+    close.bindings().iter().map(|binding| binding.version).collect()
+}
+
+#[test]
+fn p31_p46_p47_a_marked_channel_binds_no_version_that_it_may_have_signed_and_lost() {
+    let scene = Scene::new();
+    // Backed up with updates that wait, and with a close that was ordered but not begun.
+    let ours = ChannelFixture::new(1, Side::One);
+    let mut busy = ours.busy_record(10, 4, 20).into_parts();
+    busy.guard.bound.insert(Version(10), ours.digest(10, 0));
+    let parts = RecordParts {
+        phase: Phase::Closing(ClosingStage::Draining { min_version: Version(0) }),
+        guard: busy.guard,
+        in_flight: busy.in_flight,
+        own_pending: busy.own_pending,
+        own_sequence: busy.own_sequence,
+        ..ours.parts(10, 0)
+    };
+    let mut journal = scene.open();
+    let record = ChannelRecord::from_parts(parts).unwrap();
+    commit_one(&mut journal, ours.transition(record)).unwrap();
+    for times in 1..=2 {
+        journal.mark_all_restored().unwrap();
+        drop(journal);
+        journal = scene.open();
+        let parts = read(&mut journal, &ours).unwrap().into_parts();
+        assert_eq!(parts.marks.restored, Some(RestoreReason::Import));
+        assert_eq!(parts.guard.highest, Version(14 + times * RESTORE_GAP));
+        assert_eq!((parts.phase, parts.own_pending), (Phase::Open, vec![]));
+        assert_eq!(parts.in_flight.len(), 4);
+        assert!(parts.in_flight.iter().all(|proposal| proposal.is_rejected));
+        let bound = bound_by_close(&mut journal, &ours);
+        assert_eq!(bound, [Version(15 + times * RESTORE_GAP)]);
     }
 }
 
