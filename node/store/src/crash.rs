@@ -17,7 +17,8 @@ use thiserror::Error;
 use crate::{
     engine::Row,
     error::{Refusal, StoreError},
-    plan::{self, HistoryStep},
+    history::{self, HistoryStep},
+    plan,
     row_source::RowSource,
     rows,
     table::{Table, number_of_key, numbered_key},
@@ -200,7 +201,7 @@ impl CrashStore {
     /// # Errors
     /// When a row does not hold.
     pub fn history(&self, id: ChannelId) -> Result<Vec<HistoryStep>, StoreError> {
-        plan::history(&self.visible, id, 0)
+        history::read(&self.visible, id, 0)
     }
 
     fn restart(&mut self) {

@@ -12,9 +12,9 @@ use crate::{
     engine::Engine,
     epoch::{Evidence, HeadVerdict, JournalHead},
     error::{OpenError, StoreError},
+    history::{self, HistoryStep},
     open::{self, Opened, Options},
-    plan::{self, HistoryStep},
-    rows,
+    plan, rows,
     write_set::WriteSet,
 };
 
@@ -88,7 +88,7 @@ impl DiskJournal {
     /// # Errors
     /// When the rows cannot be read.
     pub fn history(&self, id: ChannelId, from_group: u64) -> Result<Vec<HistoryStep>, StoreError> {
-        plan::history(&self.engine, id, from_group)
+        history::read(&self.engine, id, from_group)
     }
 
     /// Whether a transition alone would be refused, before it is put into a batch with others.
@@ -134,8 +134,11 @@ impl Journal for DiskJournal {
 
     fn write_through(&mut self, batch: &[&Transition]) -> Result<(), StoreError> {
         let group = self.engine.sequence().saturating_add(1);
+        // Taken first: what rode along with a refused batch was refused with it, and must not turn up in
+        // the next one.
+        let attached = std::mem::take(&mut self.attached);
         let mut set = plan::plan(&self.engine, batch, group)?;
-        set.merge(std::mem::take(&mut self.attached));
+        set.merge(attached);
         self.engine.write(&set)
     }
 

@@ -32,6 +32,7 @@ pub mod faulty;
 #[cfg(any(test, feature = "testing"))]
 pub mod fixture;
 mod head;
+mod history;
 pub mod journal;
 mod lock_file;
 pub mod open;
@@ -48,5 +49,5 @@ pub mod write_set;
 pub mod writer;
 
 pub use chunk::MAX_VALUE_BYTES;
-pub use plan::HistoryStep;
+pub use history::HistoryStep;
 pub use schema::SCHEMA_VERSION;

@@ -4,16 +4,14 @@ use std::collections::BTreeMap;
 
 use lockstep_core::{
     commit::Transition,
-    ids::ChannelId,
     output::{Notice, Output},
     record::{Phase, RecordParts},
 };
-use lockstep_proto::v1;
-use prost::Message;
 
 use crate::{
     convert,
-    error::{Damage, Refusal, StoreError},
+    error::{Refusal, StoreError},
+    history,
     row_source::RowSource,
     rows,
     table::{Table, numbered_key},
@@ -42,8 +40,7 @@ pub(crate) fn plan(
         records.insert(channel, transition.next());
         let lines: Vec<_> = notices(transition).map(convert::line_to).collect();
         if !lines.is_empty() {
-            let row = v1::HistoryRow { lines }.encode_to_vec();
-            set.put(Table::History, history_key(&channel, group, place), row)?;
+            history::put(&mut set, history::step_key(&channel, group, place), lines)?;
         }
     }
     for record in records.into_values() {
@@ -152,50 +149,4 @@ fn notices(transition: &Transition) -> impl Iterator<Item = &Notice> {
         Output::Notify(notice) => Some(notice),
         Output::Send(_) | Output::Sign { .. } | Output::Submit(_) | Output::Protect { .. } => None,
     })
-}
-
-/// Shape: channel, number of the group, place in the group.
-fn history_key(channel: &[u8; 32], group: u64, place: u16) -> Vec<u8> {
-    let mut key = numbered_key(channel, group);
-    key.extend_from_slice(&place.to_be_bytes());
-    key
-}
-
-/// What one step of a channel told the user.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HistoryStep {
-    /// The group that made the step durable; rises with time.
-    pub group: u64,
-    /// The notices, in order.
-    pub notices: Vec<Notice>,
-}
-
-/// The history of a channel, oldest first, from a group on.
-///
-/// # Errors
-/// When the rows cannot be read.
-pub(crate) fn history(
-    source: &impl RowSource,
-    id: ChannelId,
-    from_group: u64,
-) -> Result<Vec<HistoryStep>, StoreError> {
-    let mut steps = Vec::new();
-    for (key, value) in source.scan(Table::History, id.0.as_slice())? {
-        let damage = || Damage::Row { table: Table::History, key: key.clone() };
-        let group = group_of_history_key(&key).ok_or_else(damage)?;
-        if group < from_group {
-            continue;
-        }
-        let row = v1::HistoryRow::decode(value.as_slice()).map_err(|_| damage())?;
-        let notices: Result<Vec<_>, _> =
-            row.lines.into_iter().map(|line| convert::line_from(id, line)).collect();
-        steps.push(HistoryStep { group, notices: notices.map_err(|_| damage())? });
-    }
-    Ok(steps)
-}
-
-fn group_of_history_key(key: &[u8]) -> Option<u64> {
-    let (_, rest) = key.split_first_chunk::<32>()?;
-    let (group, _) = rest.split_first_chunk::<8>()?;
-    Some(u64::from_be_bytes(*group))
 }

@@ -16,6 +16,7 @@ mod durability;
 mod golden;
 mod guard;
 mod handover;
+mod history;
 mod model;
 mod processes;
 mod proof;
