@@ -11,6 +11,7 @@ use crate::record::{ChannelRecord, ClosingStage, MAX_BINDINGS, Phase, RecordPart
 use crate::request::{SigningContent, SigningRequest};
 use crate::session::Session;
 use crate::time::BlockTimestamp;
+use std::collections::BTreeSet;
 
 /// What a channel may bind at this moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,12 +124,17 @@ impl<'a> Change<'a> {
         Ok(())
     }
 
-    /// Forgets digests that can no longer matter: below the base, but for the withdrawal's.
+    /// Forgets digests that can no longer matter. Only the newest co-signed state, those in flight and the
+    /// outstanding withdrawal are ever signed again; old withdrawals would else fill the guard.
     pub(crate) fn prune_guard(&mut self) {
         let parts = self.write();
-        let floor = parts.base.as_ref().map_or(Version::ZERO, |base| base.state.version);
+        let base = parts.base.as_ref().map(|base| base.state.version);
         let withdraw = parts.withdrawal.map(|outstanding| outstanding.withdraw.version);
-        parts.guard.bound.retain(|version, _| *version >= floor || Some(*version) == withdraw);
+        let in_flight: BTreeSet<Version> =
+            parts.in_flight.iter().map(|proposal| proposal.state.version).collect();
+        parts.guard.bound.retain(|version, _| {
+            Some(*version) == base || Some(*version) == withdraw || in_flight.contains(version)
+        });
     }
 
     /// The transition, with every duty that this change brings.
