@@ -151,6 +151,7 @@ impl Network {
             .with_max_negotiating_inbound_streams(MAX_NEGOTIATING_STREAMS);
         let local_peer = config.identity.peer_id();
         let mut swarm = Swarm::new(transport, behaviour, local_peer, swarm_config);
+        let awaits_listener = !config.listen.is_empty();
         for address in config.listen {
             if let Err(error) = swarm.listen_on(address.clone()) {
                 return Err(StartError::Listen { address, source: Box::new(error) });
@@ -175,8 +176,15 @@ impl Network {
             stranger_checks: Mutex::new(checks),
         });
         let routes = Arc::new(Routes::default());
-        let service =
-            Service::new(swarm, shared, Arc::clone(&routes), orders, shown, config.relays);
+        let service = Service::new(
+            swarm,
+            shared,
+            Arc::clone(&routes),
+            orders,
+            shown,
+            config.relays,
+            awaits_listener,
+        );
         let task = tokio::spawn(service.run());
         Ok((Self { local_peer, commands, routes, addresses }, Events { queue, task }))
     }

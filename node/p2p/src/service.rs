@@ -57,8 +57,11 @@ pub(crate) struct Service {
     pub(crate) addresses: watch::Sender<Vec<Multiaddr>>,
     connections: BTreeMap<PeerId, Vec<Connection>>,
     sessions: BTreeMap<SessionId, Entry>,
-    reservations: BTreeSet<PeerId>,
+    /// Peers that have used us as a relay since they are connected.
+    guests: BTreeSet<PeerId>,
     relays: Vec<Relay>,
+    /// Relays learn our port from where we call them, so they are called once we listen.
+    awaits_listener: bool,
     next_session: u64,
     reports: (mpsc::Sender<Report>, mpsc::Receiver<Report>),
 }
@@ -71,6 +74,7 @@ impl Service {
         commands: mpsc::Receiver<Command>,
         addresses: watch::Sender<Vec<Multiaddr>>,
         relays: Vec<Multiaddr>,
+        awaits_listener: bool,
     ) -> Self {
         Self {
             swarm,
@@ -81,7 +85,8 @@ impl Service {
             addresses,
             connections: BTreeMap::new(),
             sessions: BTreeMap::new(),
-            reservations: BTreeSet::new(),
+            guests: BTreeSet::new(),
+            awaits_listener,
             relays: relays.into_iter().map(Relay::new).collect(),
             next_session: 0,
             reports: mpsc::channel(crate::limits::REPORT_QUEUE),

@@ -37,6 +37,9 @@ impl Relay {
 impl Service {
     /// Asks each relay that we do not listen through, when its time has come.
     pub(super) fn renew_relays(&mut self, now: EngineTime) {
+        if self.awaits_listener {
+            return;
+        }
         let random = self.random();
         for relay in &mut self.relays {
             if relay.listener.is_some() || relay.due > now {
@@ -54,6 +57,7 @@ impl Service {
 
     /// A listener is gone; if it was at a relay, it is made again later.
     pub(super) fn listener_closed(&mut self, listener: ListenerId) {
+        self.awaits_listener = false;
         let (now, random) = (self.now(), self.random());
         for relay in &mut self.relays {
             if relay.listener == Some(listener) {
@@ -63,8 +67,9 @@ impl Service {
         }
     }
 
-    /// A relay has taken us in.
+    /// We listen somewhere, or a relay has taken us in.
     pub(super) fn listener_confirmed(&mut self, listener: ListenerId) {
+        self.awaits_listener = false;
         for relay in &mut self.relays {
             if relay.listener == Some(listener) {
                 relay.backoff.succeeded();

@@ -22,6 +22,8 @@ use crate::stream::StreamEvent;
 pub(super) struct Connection {
     pub(super) id: ConnectionId,
     pub(super) is_relayed: bool,
+    /// Whether it is ours to open streams on.
+    pub(super) is_dialer: bool,
 }
 
 /// How far a session is.
@@ -135,6 +137,16 @@ impl Service {
         self.end_session(incumbent, SessionEnd::Replaced);
     }
 
+    /// What counts about the session that stands with a peer.
+    pub(super) fn standing(&self, peer: PeerId) -> Option<Standing> {
+        self.sessions.values().filter(|entry| entry.peer == peer).find_map(|entry| {
+            match &entry.stage {
+                Stage::Standing { standing, .. } => Some(*standing),
+                Stage::Greeting | Stage::Waiting { .. } => None,
+            }
+        })
+    }
+
     /// Whether a session already waits to replace the one with this peer.
     fn is_awaited(&self, node_id: NodeId) -> bool {
         self.sessions.values().any(|entry| match &entry.stage {
@@ -157,8 +169,21 @@ impl Service {
                     known.answer(&Ok(*session));
                 }
                 give(verdict, Verdict::Stands);
+                self.leave_relay(id);
             }
             stage @ (Stage::Greeting | Stage::Standing { .. }) => entry.stage = stage,
+        }
+    }
+
+    /// A direct connection may have come about before its relayed session stood.
+    fn leave_relay(&mut self, id: SessionId) {
+        let Some(entry) = self.sessions.get(&id).filter(|entry| entry.is_relayed) else { return };
+        let peer = entry.peer;
+        let direct = self.connections.get(&peer).and_then(|all| {
+            all.iter().find(|connection| connection.is_dialer && !connection.is_relayed)
+        });
+        if let Some(direct) = direct.map(|direct| direct.id) {
+            self.swarm.behaviour_mut().stream.open(peer, direct);
         }
     }
 
@@ -260,7 +285,7 @@ impl Service {
     pub(super) fn end_overstayed(&mut self, now: EngineTime) {
         for (connection, peer) in self.swarm.behaviour().admission.table().overdue(now) {
             let in_use = self.sessions.values().any(|entry| entry.connection == connection);
-            if !in_use && !self.reservations.contains(&peer) {
+            if !in_use && !self.guests.contains(&peer) {
                 self.swarm.close_connection(connection);
             }
         }

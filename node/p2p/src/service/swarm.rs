@@ -75,14 +75,13 @@ impl Service {
             ConnectedPoint::Listener { local_addr, .. } => (false, local_addr),
         };
         let is_relayed = is_relayed(remote);
-        self.connections.entry(peer).or_default().push(Connection { id, is_relayed });
-        let Some(known) = self.contacts.by_peer(&peer) else { return };
-        let node_id = known.contact.node_id;
-        let wanted = match self.routes.get(&node_id) {
-            Some(session) => session.is_relayed() && !is_relayed,
-            None => known.is_kept,
+        let connection = Connection { id, is_relayed, is_dialer };
+        self.connections.entry(peer).or_default().push(connection);
+        let is_wanted = match self.standing(peer) {
+            Some(standing) => standing.is_relayed && !is_relayed,
+            None => self.contacts.by_peer(&peer).is_some_and(|known| known.is_kept),
         };
-        if is_dialer && wanted {
+        if is_dialer && is_wanted {
             self.swarm.behaviour_mut().stream.open(peer, id);
         }
     }
@@ -92,7 +91,7 @@ impl Service {
             connections.retain(|connection| connection.id != id);
             if connections.is_empty() {
                 self.connections.remove(&peer);
-                self.reservations.remove(&peer);
+                self.guests.remove(&peer);
             }
         }
         self.end_sessions_on(id);
@@ -106,18 +105,14 @@ impl Service {
         }
     }
 
-    #[expect(clippy::wildcard_enum_match_arm, reason = "an open enum of libp2p")]
+    /// Whoever uses us as a relay may stay without a session, until its last connection is gone. How much
+    /// of that there can be, the relay's own limits say; when a peer has stopped, its events do not.
     fn handle_relay_event(&mut self, event: &relay::Event) {
-        match event {
-            relay::Event::ReservationReqAccepted { src_peer_id, .. } => {
-                self.reservations.insert(*src_peer_id);
-            }
-            relay::Event::ReservationClosed { src_peer_id }
-            | relay::Event::ReservationTimedOut { src_peer_id } => {
-                self.reservations.remove(src_peer_id);
-            }
-            // Circuits are bounded by the relay itself.
-            _ => {}
+        // What was refused or failed holds nothing.
+        if let relay::Event::ReservationReqAccepted { src_peer_id, .. }
+        | relay::Event::CircuitReqAccepted { src_peer_id, .. } = event
+        {
+            self.guests.insert(*src_peer_id);
         }
     }
 
