@@ -2,7 +2,7 @@
 
 use crate::action::{Action, Answer, ChallengeItem, Incoming, Step};
 use crate::random::Random;
-use crate::reference::Reference;
+use crate::reference::{Reference, hash_of};
 use crate::sign::{Manner, sign, sign_both};
 use crate::world::{World, address_of};
 use alloy_primitives::{Address, B256, U256};
@@ -50,6 +50,8 @@ pub struct Generator {
     lives: Vec<Life>,
     secrets: Vec<B256>,
     questions: Vec<B256>,
+    /// A lock whose condition is met by the next call.
+    next: Option<Lock>,
 }
 
 /// A kind of call, with how often it is made.
@@ -146,7 +148,8 @@ impl Generator {
         let mut words = || (0..POOL).map(|_| random.word()).collect::<Vec<_>>();
         let (secrets, questions) = (words(), words());
         let domain = SigningDomain::new(world.domain());
-        let mut generator = Self { random, world, domain, lives: vec![], secrets, questions };
+        let lives = vec![];
+        let mut generator = Self { random, world, domain, lives, secrets, questions, next: None };
         for _ in 0..LIVES {
             let life = generator.new_life();
             generator.lives.push(life);
@@ -158,23 +161,27 @@ impl Generator {
     pub fn pause(&mut self, now: u64, reference: &Reference) -> u64 {
         match self.random.below(10) {
             0 => self.random.below(20),
-            1 => {
+            1 | 2 => {
                 let life = self.any_life().clone();
                 let slots = *reference.channel(&life.terms).slots();
                 self.until_an_edge(now, &life, &slots)
             }
-            2 if self.random.once_in(6) => self.random.below(400),
+            3 if self.random.once_in(6) => self.random.below(400),
             _ => 0,
         }
     }
 
     /// The next call.
     pub fn step(&mut self, now: u64, reference: &mut Reference) -> Step {
+        if let Some(lock) = self.next.take() {
+            let action = self.meet(&lock, now);
+            return Step { sender: self.world.stranger.address, action };
+        }
         let index = self.random.below(LIVES as u64) as usize;
         self.renew(index, reference);
         let life = self.lives[index].clone();
         let slots = *reference.channel(&life.terms).slots();
-        let kind = self.kind(&slots);
+        let kind = self.kind(now, &slots);
         let life = Scene { life: &life, slots: &slots, now };
         let (action, right) = match kind {
             Kind::Open | Kind::Join | Kind::Deposit => self.entry(kind, &life),
@@ -203,10 +210,14 @@ impl Generator {
         Step { sender: self.sender(&life, &action, address_of(right)), action }
     }
 
-    fn kind(&mut self, slots: &Slots) -> Kind {
+    fn kind(&mut self, now: u64, slots: &Slots) -> Kind {
         let holds = !slots.held1.is_zero() || !slots.held2.is_zero();
         if slots.status == ChannelStatus::Closed && holds && !self.random.once_in(3) {
             return self.random.pick(&[Kind::Resolve, Kind::Resolve, Kind::Register, Kind::Answer]);
+        }
+        // What waits for its settlement is settled soon: the rest of its life is short of calls.
+        if slots.closes_at.is_some_and(|at| at.0 < now) && self.random.once_in(2) {
+            return if slots.mode.is_some() { Kind::TakeCredit } else { Kind::Close };
         }
         // Now and then something that is about no channel in particular.
         if self.random.once_in(12) {
@@ -262,17 +273,33 @@ impl Generator {
         &self.lives[index]
     }
 
-    /// Time to the edge of a deadline that is ahead.
+    /// Time to the edge of a deadline that is ahead; at that of a lock, its condition is met then.
     fn until_an_edge(&mut self, now: u64, life: &Life, slots: &Slots) -> u64 {
-        let expiries = life.lists.get(&slots.point.locks_root).into_iter().flatten();
-        let mut edges: Vec<u64> = expiries.map(|lock| lock.expiry.0).collect();
-        edges.extend(slots.closes_at.map(|at| at.0));
-        edges.retain(|edge| *edge > now && *edge < now + 2_000);
-        if edges.is_empty() {
-            return 0;
+        let is_ahead = |edge: u64| edge > now && edge < now + 2_000;
+        let locks = life.lists.get(&slots.point.locks_root).into_iter().flatten();
+        let locks: Vec<Lock> = locks.filter(|lock| is_ahead(lock.expiry.0)).copied().collect();
+        let closes_at = slots.closes_at.map(|at| at.0).filter(|at| is_ahead(*at));
+        let edge = match closes_at {
+            Some(closes_at) if locks.is_empty() || self.random.once_in(2) => closes_at,
+            Some(_) | None if locks.is_empty() => return 0,
+            Some(_) | None => {
+                let lock = self.random.pick(&locks);
+                self.next = Some(lock);
+                lock.expiry.0
+            }
+        };
+        (edge + self.random.below(3) - 1).saturating_sub(now)
+    }
+
+    /// Meets a lock's condition now.
+    fn meet(&mut self, lock: &Lock, now: u64) -> Action {
+        match self.secrets.iter().find(|secret| hash_of(**secret) == lock.hash) {
+            Some(secret) => Action::Register(vec![*secret]),
+            None => {
+                let answer = Answer { manner: 0, done: true, ok: true, decided_at: now };
+                Action::Answer(lock.hash, answer)
+            }
         }
-        let edge = self.random.pick(&edges) + self.random.below(3);
-        (edge - 1).saturating_sub(now)
     }
 
     /// Who calls: mostly who should.
@@ -359,9 +386,6 @@ impl Generator {
                 locks = vec![lock; 33];
             }
             _ => {}
-        }
-        if locks.is_empty() {
-            locks.push(self.lock(scene, true));
         }
         let mask = if self.random.once_in(2) { u32::MAX } else { self.random.number() as u32 };
         Action::Resolve(*scene.terms(), locks, mask)

@@ -49,7 +49,7 @@ pub enum Manner {
 
 impl Manner {
     /// All the bad ones.
-    pub const BAD: [Self; 11] = [
+    pub const BAD: [Self; 12] = [
         Self::Swapped,
         Self::FirstTwice,
         Self::SecondTwice,
@@ -60,6 +60,7 @@ impl Manner {
         Self::BitFlipped,
         Self::Zero,
         Self::HighS,
+        Self::HighSWithoutR,
         Self::WrongParity,
     ];
 }

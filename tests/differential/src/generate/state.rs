@@ -4,7 +4,8 @@ use super::{Generator, MEMORY, Scene};
 use crate::action::Action;
 use crate::reference::hash_of;
 use crate::sign::sign_both;
-use alloy_primitives::{Address, B256, I256, U256};
+use alloy_primitives::{Address, B256, I256, U256, keccak256};
+use alloy_sol_types::SolValue;
 use lockstep_core::adjudicator::{PresentedState, PresentedWithdraw, Signatures};
 use lockstep_core::digest::SigningDomain;
 use lockstep_core::ids::{AccountRef, Side, Version};
@@ -163,7 +164,7 @@ impl Generator {
     }
 
     fn locked(&mut self, index: usize, scene: &Scene<'_>) -> Locked {
-        let mut locked = if self.random.once_in(3) {
+        let mut locked = if self.random.once_in(2) {
             self.locks(index, scene)
         } else {
             Locked { sum1: U256::ZERO, sum2: U256::ZERO, root: B256::ZERO }
@@ -177,12 +178,27 @@ impl Generator {
             4 => locked.sum1 = (U256::ONE << 112) - U256::from(1),
             5 => locked.root = B256::ZERO,
             6 => locked.root = self.random.word(),
-            7..=9 => locked.sum1 += U256::from(self.random.below(9)),
-            10..=12 => locked.sum2 = locked.sum2.saturating_sub(U256::from(self.random.below(9))),
+            7..=9 => locked.sum1 = self.about(locked.sum1),
+            10..=12 => locked.sum2 = self.about(locked.sum2),
             13 => (locked.sum1, locked.sum2) = (U256::ZERO, U256::ZERO),
+            // The root of no locks at all, with money under it.
+            14 => {
+                locked.root = keccak256(Vec::<U256>::new().abi_encode());
+                self.lives[index].lists.insert(locked.root, vec![]);
+            }
             _ => {}
         }
         locked
+    }
+
+    /// A little more or less: what locks claim need not be what is locked.
+    fn about(&mut self, sum: U256) -> U256 {
+        let other = U256::from(self.random.below(9));
+        match self.random.below(3) {
+            0 => sum.saturating_add(other),
+            1 => sum.saturating_sub(other),
+            _ => sum / U256::from(2),
+        }
     }
 
     /// A list of locks, remembered by its root.
