@@ -166,6 +166,8 @@ fn tick(change: &mut Change<'_>, now: crate::time::EngineTime) {
 
 fn handle_peer(change: &mut Change<'_>, message: PeerMessage) -> Result<(), ProtocolError> {
     match message {
+        // They are about a channel that nobody has yet, and travel under another name.
+        PeerMessage::OpenQuery(_) | PeerMessage::OpenOffer(_) => Err(ProtocolError::WrongChannel),
         PeerMessage::OpenRequest(request) => opening::handle_request_again(change, &request),
         PeerMessage::OpenAccept { consent, signature } => {
             opening::handle_accept(change, &consent, signature)

@@ -3,13 +3,30 @@
 //! A message that carries our signature exists in two forms: [`UnsignedMessage`], which the journal
 //! makes durable, and [`PeerMessage`], which leaves once the signer has added the deterministic bytes.
 
-use crate::ids::{Domain, Sequence, Version};
+use crate::ids::{AccountRef, Domain, Sequence, Version};
 use crate::lock::Lock;
 use crate::money::Amount;
 use crate::signature::StateSignature;
 use crate::state::{Open, PartialWithdraw, State};
 use crate::terms::{Features, Terms};
 use crate::update::Update;
+
+/// What the proposer must know before it can write terms. Travels under the salt of the channel to be,
+/// which has no id yet: the signing keys that the id depends on are derived from the salt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpenQuery {
+    /// Where the channel is to live.
+    pub domain: Domain,
+}
+
+/// Side 2's part of the terms. It binds nobody to anything, and whoever gives it keeps nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpenOffer {
+    /// Owner of side 2.
+    pub participant: AccountRef,
+    /// Public key of `signer2` for this salt, compressed SEC1.
+    pub signer_key: [u8; 33],
+}
 
 /// The proposer's offer to open a channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,6 +123,10 @@ pub struct ReestablishBody {
 /// A message between the two nodes of a channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PeerMessage {
+    /// Who would you be in a channel of this salt?
+    OpenQuery(OpenQuery),
+    /// This is who I would be.
+    OpenOffer(OpenOffer),
     /// Let us open a channel.
     OpenRequest(OpenRequest),
     /// Yes, and here is my consent for the contract.

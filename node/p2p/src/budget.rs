@@ -47,10 +47,13 @@ fn signatures_of(message: &PeerMessage) -> u64 {
         | PeerMessage::Propose { .. }
         | PeerMessage::Accept { .. }
         | PeerMessage::WithdrawPropose { .. }
-        | PeerMessage::WithdrawAccept { .. } => 1,
+        | PeerMessage::WithdrawAccept { .. }
+        // Not a check, but a key to derive, which costs as much.
+        | PeerMessage::OpenQuery(_) => 1,
         // The newest state comes with both.
         PeerMessage::Reestablish(_) => 2,
-        PeerMessage::OpenRequest(_)
+        PeerMessage::OpenOffer(_)
+        | PeerMessage::OpenRequest(_)
         | PeerMessage::OpenReject { .. }
         | PeerMessage::Reject { .. }
         | PeerMessage::Intent { .. }

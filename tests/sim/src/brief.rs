@@ -66,7 +66,9 @@ pub fn message(message: &PeerMessage) -> String {
             body.sequence1,
             body.sequence2,
         ),
-        PeerMessage::OpenReject { .. }
+        PeerMessage::OpenQuery(_)
+        | PeerMessage::OpenOffer(_)
+        | PeerMessage::OpenReject { .. }
         | PeerMessage::Reject { .. }
         | PeerMessage::Refuse { .. }
         | PeerMessage::WithdrawRequest { .. }

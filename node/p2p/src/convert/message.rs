@@ -2,7 +2,9 @@
 
 use lockstep_core::ids::{ChannelId, Sequence, Version};
 use lockstep_core::lock::MAX_LOCKS;
-use lockstep_core::message::{OpenConsent, OpenRequest, PeerMessage, Proposal, ReestablishBody};
+use lockstep_core::message::{
+    OpenConsent, OpenOffer, OpenQuery, OpenRequest, PeerMessage, Proposal, ReestablishBody,
+};
 use lockstep_core::state::PartialWithdraw;
 use lockstep_core::terms::Features;
 use lockstep_core::update::MAX_PENDING_UPDATES;
@@ -11,7 +13,8 @@ use lockstep_proto::v1::channel_message::Body;
 
 use super::channel::{reason_from, reason_to};
 use super::{
-    Malformed, Wire, amount, amount_bytes, fixed, hash, list, protos, required, signature,
+    Malformed, Wire, account, account_bytes, amount, amount_bytes, fixed, hash, list, protos,
+    required, signature,
 };
 
 /// The form of a message about a channel.
@@ -21,6 +24,13 @@ pub fn message_to(channel_id: ChannelId, message: &PeerMessage) -> v1::ChannelMe
 
 fn body_to(message: &PeerMessage) -> Body {
     match message {
+        PeerMessage::OpenQuery(query) => {
+            Body::OpenQuery(v1::OpenQuery { domain: Some(query.domain.to_proto()) })
+        }
+        PeerMessage::OpenOffer(offer) => Body::OpenOffer(v1::OpenOffer {
+            participant: account_bytes(offer.participant),
+            signer_key: offer.signer_key.to_vec(),
+        }),
         PeerMessage::OpenRequest(request) => Body::OpenRequest(open_request_to(request)),
         PeerMessage::OpenAccept { consent, signature } => Body::OpenAccept(v1::OpenAccept {
             open: Some(consent.open.to_proto()),
@@ -107,6 +117,13 @@ pub fn message_from(proto: v1::ChannelMessage) -> Result<(ChannelId, PeerMessage
 
 fn body_from(channel_id: ChannelId, body: Body) -> Result<PeerMessage, Malformed> {
     match body {
+        Body::OpenQuery(query) => Ok(PeerMessage::OpenQuery(OpenQuery {
+            domain: required(query.domain, "open_query.domain")?,
+        })),
+        Body::OpenOffer(offer) => Ok(PeerMessage::OpenOffer(OpenOffer {
+            participant: account(&offer.participant, "open_offer.participant")?,
+            signer_key: fixed(&offer.signer_key, "open_offer.signer_key")?,
+        })),
         Body::OpenRequest(open) => open_request_from(channel_id, open),
         Body::OpenAccept(accept) => open_accept_from(channel_id, accept),
         Body::OpenReject(reject) => {

@@ -122,7 +122,9 @@ fn weight(len: u32, message: &PeerMessage) -> u32 {
     let updates = match message {
         PeerMessage::Propose { proposal, .. } => proposal.updates.len(),
         PeerMessage::Intent { updates } => updates.len(),
-        PeerMessage::OpenRequest(_)
+        PeerMessage::OpenQuery(_)
+        | PeerMessage::OpenOffer(_)
+        | PeerMessage::OpenRequest(_)
         | PeerMessage::OpenAccept { .. }
         | PeerMessage::OpenReject { .. }
         | PeerMessage::Accept { .. }

@@ -8,7 +8,8 @@ use k256::ecdsa::SigningKey;
 use lockstep_core::ids::{AccountRef, ChannelId, Digest, Domain, NodeId, Sequence, Version};
 use lockstep_core::lock::{Lock, locks_root};
 use lockstep_core::message::{
-    OpenConsent, OpenRequest, PeerMessage, Proposal, ReestablishBody, RejectReason, SignedState,
+    OpenConsent, OpenOffer, OpenQuery, OpenRequest, PeerMessage, Proposal, ReestablishBody,
+    RejectReason, SignedState,
 };
 use lockstep_core::money::{Amount, Net};
 use lockstep_core::signature::{SignerKey, StateSignature};
@@ -235,5 +236,10 @@ pub fn every_message() -> Vec<PeerMessage> {
         PeerMessage::CloseRequest { min_version: Version(10) },
         reestablish(Some(newest)),
         reestablish(None),
+        PeerMessage::OpenQuery(OpenQuery { domain: DOMAIN }),
+        PeerMessage::OpenOffer(OpenOffer {
+            participant: terms().participant2,
+            signer_key: [2; 33],
+        }),
     ]
 }
