@@ -1,7 +1,7 @@
 //! The chain as the protocol sees it: facts with their finality, the follower's cursor, and what this
 //! node owes to the chain.
 
-use crate::ids::{ChannelId, Side, Version};
+use crate::ids::{AccountRef, ChannelId, Side, Version};
 use crate::lock::Lock;
 use crate::message::SignedState;
 use crate::money::{Amount, Deposits, Net};
@@ -91,6 +91,22 @@ pub struct CloseSighting {
     pub first_seen: BlockPoint,
     /// How settled the close itself is.
     pub finality: Finality,
+}
+
+/// Who sent a transaction that closed a channel. Once the close has vanished in a reorganisation, it can
+/// come back until a finalized block counts another transaction with this nonce.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CloseOrigin {
+    /// Which channel.
+    pub channel_id: ChannelId,
+    /// The transaction.
+    pub transaction: B256,
+    /// Its sender.
+    pub sender: AccountRef,
+    /// Its nonce; none for a rollup's own kinds of transaction, which no nonce rules out.
+    pub nonce: Option<u64>,
+    /// The block in which it was seen.
+    pub seen_at: BlockNumber,
 }
 
 /// One thing that happened to one channel on chain.

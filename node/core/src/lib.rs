@@ -5,7 +5,7 @@
 //! and randomness are inputs; what is to be done comes out as data, and only after it is durable.
 //!
 //! In reading order: [`ids`], [`money`], [`time`], [`terms`], [`state`], [`lock`], [`update`],
-//! [`digest`], [`signature`], [`adjudicator`], [`message`], [`chain`], [`record`], [`request`],
+//! [`digest`], [`signature`], [`adjudicator`], [`message`], [`chain`], [`entry`], [`record`], [`request`],
 //! [`output`], [`commit`], [`input`], [`channel`], `change`, `phase`, `reestablish`, `recovery`,
 //! [`dispute`], `duty`, [`exposure`], [`forward`], [`transfer`].
 
@@ -19,6 +19,7 @@ pub mod digest;
 pub mod dispute;
 mod draft;
 mod duty;
+pub mod entry;
 pub mod error;
 pub mod exposure;
 pub mod forward;

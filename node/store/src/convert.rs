@@ -1,10 +1,12 @@
 //! Core types to stored messages and back. Going back, every width, range and count is checked
 //! again; what a record as a whole must satisfy is checked by `ChannelRecord::from_parts`.
 //!
-//! Reading order: `channel` (what peers and towers share), `record`, `phase`, `history`, `chain`, `transfer`.
+//! Reading order: `channel` (what peers and towers share), `record`, `phase`, `history`, `chain`, `entry`,
+//! `transfer`.
 
 mod chain;
 mod channel;
+mod entry;
 mod history;
 mod phase;
 mod record;

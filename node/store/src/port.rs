@@ -1,12 +1,13 @@
 //! What other parts of the node keep here: the chain follower's cursor, transactions that are owed,
-//! bridge transfers, and a watchtower's appointments.
+//! payments into the contract, bridge transfers, and a watchtower's appointments.
 //!
 //! Each write goes into a [`WriteSet`], so that it rides in the same group as whatever it follows
 //! from. A cursor must not move in an earlier group than the facts that it has passed.
 
 use alloy_primitives::B256;
 use lockstep_core::{
-    chain::{Cursor, Obligation, ObligationKey},
+    chain::{CloseOrigin, Cursor, Obligation, ObligationKey},
+    entry::{Entry, EntryId},
     ids::{ChainRef, ChannelId},
     transfer::Transfer,
 };
@@ -39,6 +40,32 @@ impl WriteSet {
     /// Forgets an obligation that has ended.
     pub fn remove_obligation(&mut self, key: &ObligationKey) {
         self.remove(Table::Obligation, obligation_key(key));
+    }
+
+    /// Writes an entry, with everything that was signed for it.
+    ///
+    /// # Errors
+    /// When it is too large.
+    pub fn put_entry(&mut self, entry: &Entry) -> Result<(), Refusal> {
+        self.put(Table::Entry, entry.id().0.to_vec(), entry.encode())
+    }
+
+    /// Forgets an entry: one that was never signed, or has ended.
+    pub fn remove_entry(&mut self, id: EntryId) {
+        self.remove(Table::Entry, id.0.to_vec());
+    }
+
+    /// Writes who sent a close.
+    ///
+    /// # Errors
+    /// Never for an origin; the signature is that of every write.
+    pub fn put_origin(&mut self, origin: &CloseOrigin) -> Result<(), Refusal> {
+        self.put(Table::Origin, origin_key(origin), origin.encode())
+    }
+
+    /// Forgets who sent a close, once it is final or ruled out.
+    pub fn remove_origin(&mut self, origin: &CloseOrigin) {
+        self.remove(Table::Origin, origin_key(origin));
     }
 
     /// Writes a transfer and how far it has come.
@@ -92,6 +119,22 @@ pub fn all_obligations(source: &impl RowSource) -> Result<Vec<Obligation>, Store
     decode_all(source, Table::Obligation, &[])
 }
 
+/// Every entry that is kept.
+///
+/// # Errors
+/// When a row cannot be read.
+pub fn all_entries(source: &impl RowSource) -> Result<Vec<Entry>, StoreError> {
+    decode_all(source, Table::Entry, &[])
+}
+
+/// Who sent each close that is neither final nor ruled out.
+///
+/// # Errors
+/// When a row cannot be read.
+pub fn all_origins(source: &impl RowSource) -> Result<Vec<CloseOrigin>, StoreError> {
+    decode_all(source, Table::Origin, &[])
+}
+
 /// A transfer by our own name for it.
 ///
 /// # Errors
@@ -129,6 +172,10 @@ fn chain_key(chain: ChainRef) -> Vec<u8> {
 
 fn obligation_key(key: &ObligationKey) -> Vec<u8> {
     [key.channel_id.0.as_slice(), &convert::obligation_suffix(key)].concat()
+}
+
+fn origin_key(origin: &CloseOrigin) -> Vec<u8> {
+    [origin.channel_id.0.as_slice(), origin.transaction.as_slice()].concat()
 }
 
 fn decode<T: Stored>(table: Table, key: &[u8], value: &[u8]) -> Result<T, StoreError> {

@@ -36,11 +36,21 @@ pub enum Table {
     Transfer,
     /// A watchtower's appointments.
     Appointment,
+    /// Payments into the contract.
+    Entry,
+    /// Who sent each close that was seen.
+    Origin,
+    /// Counterparties, and where they may be found.
+    Contact,
+    /// What was ordered under a name of the caller's, so that it is not done twice.
+    Request,
+    /// What happened, counted, over all channels.
+    Feed,
 }
 
 impl Table {
     /// Every table, in the order of [`Table::index`].
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 21] = [
         Self::Meta,
         Self::Epoch,
         Self::Guard,
@@ -57,6 +67,11 @@ impl Table {
         Self::Obligation,
         Self::Transfer,
         Self::Appointment,
+        Self::Entry,
+        Self::Origin,
+        Self::Contact,
+        Self::Request,
+        Self::Feed,
     ];
 
     /// The tree's name on disk. Never changes for a table that was released.
@@ -78,6 +93,11 @@ impl Table {
             Self::Obligation => "obligation",
             Self::Transfer => "transfer",
             Self::Appointment => "appointment",
+            Self::Entry => "entry",
+            Self::Origin => "origin",
+            Self::Contact => "contact",
+            Self::Request => "request",
+            Self::Feed => "feed",
         }
     }
 
@@ -100,6 +120,11 @@ impl Table {
             Self::Obligation => 13,
             Self::Transfer => 14,
             Self::Appointment => 15,
+            Self::Entry => 16,
+            Self::Origin => 17,
+            Self::Contact => 18,
+            Self::Request => 19,
+            Self::Feed => 20,
         }
     }
 
@@ -113,10 +138,11 @@ impl Table {
         usize::from(self.tag())
     }
 
-    /// Whether a backup carries the table. Epochs and the head belong to one life of one journal.
+    /// Whether a backup carries the table. Epochs and the head belong to one life of one journal. An entry
+    /// that a backup knows as unsent may have been paid since, so another life must not take it up.
     pub fn is_in_backup(self) -> bool {
         match self {
-            Self::Meta | Self::Epoch => false,
+            Self::Meta | Self::Epoch | Self::Entry => false,
             Self::Guard
             | Self::Highest
             | Self::Record
@@ -130,7 +156,11 @@ impl Table {
             | Self::Cursor
             | Self::Obligation
             | Self::Transfer
-            | Self::Appointment => true,
+            | Self::Appointment
+            | Self::Origin
+            | Self::Contact
+            | Self::Request
+            | Self::Feed => true,
         }
     }
 }

@@ -13,6 +13,7 @@
 mod backup;
 mod convert;
 mod durability;
+mod entry;
 mod golden;
 mod guard;
 mod handover;

@@ -1,0 +1,622 @@
+//! What this node pays into the contract, or takes out of it on its own account: opens, joins, deposits.
+//!
+//! An exit may be sent twice and nothing is lost. An entry moves money each time that it lands, so it is
+//! bound to one nonce of one account from its first signature to its end: of all that was ever signed for
+//! it, the chain takes at most one. It never gets a second nonce; if another transaction took its nonce, it
+//! ends, and only a new order tries again.
+
+use crate::error::ErrorClass;
+use crate::ids::{AccountRef, ChannelId, Side};
+use crate::money::Amount;
+use crate::signature::StateSignature;
+use crate::state::Open;
+use crate::terms::Terms;
+use crate::time::BlockNumber;
+use alloy_primitives::{B256, keccak256};
+use thiserror::Error;
+
+/// Offers of one entry: at an eighth more each, the last is 1,800 times the first.
+pub const MAX_OFFERS: usize = 64;
+
+/// Names an entry: two orders with one name are one payment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EntryId(pub B256);
+
+/// What an entry is for, as part of its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum EntryKind {
+    /// `openChannel`.
+    Open,
+    /// `joinChannel`.
+    Join,
+    /// `deposit`.
+    Deposit,
+    /// `cancelOpen`.
+    CancelOpen,
+    /// `withdraw`, of credit.
+    TakeCredit,
+    /// `approve`, of a token.
+    Approve,
+}
+
+impl EntryKind {
+    /// A number that never changes.
+    pub fn number(self) -> u8 {
+        match self {
+            Self::Open => 1,
+            Self::Join => 2,
+            Self::Deposit => 3,
+            Self::CancelOpen => 4,
+            Self::TakeCredit => 5,
+            Self::Approve => 6,
+        }
+    }
+}
+
+impl EntryId {
+    /// The one open of a channel.
+    pub fn open(channel: ChannelId) -> Self {
+        Self::named(EntryKind::Open, channel.0, &[])
+    }
+
+    /// The one join of a channel.
+    pub fn join(channel: ChannelId) -> Self {
+        Self::named(EntryKind::Join, channel.0, &[])
+    }
+
+    /// The one cancellation of a channel.
+    pub fn cancel(channel: ChannelId) -> Self {
+        Self::named(EntryKind::CancelOpen, channel.0, &[])
+    }
+
+    /// The approval that an entry needs, at a given attempt.
+    pub fn approval(parent: Self, attempt: u8) -> Self {
+        Self::named(EntryKind::Approve, parent.0, &[attempt])
+    }
+
+    /// By whatever the one who orders it names it with, within a channel or another scope.
+    pub fn named(kind: EntryKind, scope: B256, name: &[u8]) -> Self {
+        let bytes = [b"lockstep/entry/v1".as_slice(), &[kind.number()], scope.as_slice(), name];
+        Self(keccak256(bytes.concat()))
+    }
+}
+
+/// A call that brings money in, or takes money out that is nobody else's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EntryCall {
+    /// `openChannel`.
+    Open {
+        /// The channel's terms.
+        terms: Terms,
+        /// What side 1 brings.
+        amount: Amount,
+        /// Side 2's consent; with it the channel is active at once.
+        consent: Option<(Open, StateSignature)>,
+    },
+    /// `joinChannel`, by participant 2.
+    Join {
+        /// The channel's terms.
+        terms: Terms,
+        /// What side 2 brings; may be nothing.
+        amount: Amount,
+    },
+    /// `deposit`.
+    Deposit {
+        /// The channel's terms.
+        terms: Terms,
+        /// For whom.
+        side: Side,
+        /// How much.
+        amount: Amount,
+    },
+    /// `cancelOpen`, by participant 1.
+    CancelOpen {
+        /// The channel's terms.
+        terms: Terms,
+    },
+    /// `withdraw` of the account's credit.
+    TakeCredit {
+        /// Which token; zero is the native coin.
+        token: AccountRef,
+        /// To whom.
+        to: AccountRef,
+        /// How much.
+        amount: Amount,
+    },
+    /// `approve` of a token, so that the contract may take a deposit.
+    Approve {
+        /// Which token.
+        token: AccountRef,
+        /// Who may take.
+        spender: AccountRef,
+        /// How much.
+        amount: Amount,
+    },
+}
+
+impl EntryCall {
+    /// What it is for.
+    pub fn kind(&self) -> EntryKind {
+        match self {
+            Self::Open { .. } => EntryKind::Open,
+            Self::Join { .. } => EntryKind::Join,
+            Self::Deposit { .. } => EntryKind::Deposit,
+            Self::CancelOpen { .. } => EntryKind::CancelOpen,
+            Self::TakeCredit { .. } => EntryKind::TakeCredit,
+            Self::Approve { .. } => EntryKind::Approve,
+        }
+    }
+
+    /// The terms of its channel, if it is about one.
+    pub fn terms(&self) -> Option<&Terms> {
+        match self {
+            Self::Open { terms, .. }
+            | Self::Join { terms, .. }
+            | Self::Deposit { terms, .. }
+            | Self::CancelOpen { terms } => Some(terms),
+            Self::TakeCredit { .. } | Self::Approve { .. } => None,
+        }
+    }
+
+    /// What leaves the account with it: token and amount.
+    pub fn payment(&self) -> Option<(AccountRef, Amount)> {
+        match self {
+            Self::Open { terms, amount, .. }
+            | Self::Join { terms, amount }
+            | Self::Deposit { terms, amount, .. } => Some((terms.token, *amount)),
+            Self::CancelOpen { .. } | Self::TakeCredit { .. } | Self::Approve { .. } => None,
+        }
+    }
+}
+
+/// One signed transaction of an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Offer {
+    /// Its hash.
+    pub tx: B256,
+    /// Units: wei per gas.
+    pub max_fee_per_gas: u128,
+    /// Units: wei per gas.
+    pub priority_fee_per_gas: u128,
+}
+
+/// What was signed for an entry: everything with one nonce.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedEntry {
+    nonce: u64,
+    gas_limit: u64,
+    offers: Vec<Offer>,
+    raw: Vec<u8>,
+}
+
+impl SignedEntry {
+    /// As it was stored.
+    ///
+    /// # Errors
+    /// [`EntryError::NoOffer`] or [`EntryError::TooManyOffers`].
+    pub fn from_parts(
+        nonce: u64,
+        gas_limit: u64,
+        offers: Vec<Offer>,
+        raw: Vec<u8>,
+    ) -> Result<Self, EntryError> {
+        if offers.is_empty() || raw.is_empty() {
+            return Err(EntryError::NoOffer);
+        }
+        if offers.len() > MAX_OFFERS {
+            return Err(EntryError::TooManyOffers);
+        }
+        Ok(Self { nonce, gas_limit, offers, raw })
+    }
+
+    /// The account's nonce that all of them use.
+    pub fn nonce(&self) -> u64 {
+        self.nonce
+    }
+
+    /// Gas limit of all of them.
+    pub fn gas_limit(&self) -> u64 {
+        self.gas_limit
+    }
+
+    /// Every transaction that was signed, oldest first.
+    pub fn offers(&self) -> &[Offer] {
+        &self.offers
+    }
+
+    /// The newest transaction, as it is sent.
+    pub fn raw(&self) -> &[u8] {
+        &self.raw
+    }
+}
+
+/// How far an entry has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EntryStage {
+    /// Nothing is signed yet.
+    Wanted,
+    /// Signed; one of its transactions may land at any time.
+    Signed(SignedEntry),
+    /// In a block that may still be reorganised away.
+    Included {
+        /// What was signed.
+        signed: SignedEntry,
+        /// The one that landed.
+        tx: B256,
+        /// Where.
+        block: BlockNumber,
+    },
+    /// It was carried out, finally.
+    Done {
+        /// The transaction.
+        tx: B256,
+        /// Its block.
+        block: BlockNumber,
+    },
+    /// The contract refused it, finally: no money has moved.
+    Reverted {
+        /// The transaction.
+        tx: B256,
+        /// Its block.
+        block: BlockNumber,
+    },
+    /// Another transaction of the account took its nonce, finally: no money has moved.
+    Displaced {
+        /// The nonce.
+        nonce: u64,
+    },
+}
+
+/// What happened to an entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EntryEvent {
+    /// A transaction was signed, and is not sent yet.
+    Signed {
+        /// Its nonce.
+        nonce: u64,
+        /// Its gas limit.
+        gas_limit: u64,
+        /// The transaction.
+        offer: Offer,
+        /// Its bytes.
+        raw: Vec<u8>,
+    },
+    /// A block holds one of its transactions.
+    Included {
+        /// Which.
+        tx: B256,
+        /// The block.
+        block: BlockNumber,
+    },
+    /// The block was reorganised away.
+    Dropped,
+    /// A finalized block holds one of its transactions.
+    Landed {
+        /// Which.
+        tx: B256,
+        /// The block.
+        block: BlockNumber,
+        /// Whether the contract did what it was asked.
+        is_success: bool,
+    },
+    /// A finalized block counts another transaction with its nonce.
+    Displaced,
+}
+
+/// Why an entry did not take an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum EntryError {
+    /// It is bound to another nonce: a second one could pay twice.
+    #[error("entry is bound to nonce {bound}, not {offered}")]
+    NonceChanged {
+        /// The one it has.
+        bound: u64,
+        /// The one that was to be used.
+        offered: u64,
+    },
+    /// A replacement must not pay less than what was signed before.
+    #[error("fee of {offered} per gas is below {highest}")]
+    FeeFell {
+        /// What was to be offered.
+        offered: u128,
+        /// What was offered before.
+        highest: u128,
+    },
+    /// It has been replaced too often.
+    #[error("entry has been signed {MAX_OFFERS} times already")]
+    TooManyOffers,
+    /// Nothing was signed, where something must have been.
+    #[error("entry has no signed transaction")]
+    NoOffer,
+    /// The transaction is none of its own.
+    #[error("transaction {tx} is none of the entry's")]
+    Stranger {
+        /// The transaction.
+        tx: B256,
+    },
+    /// It lies in a block, where nothing can replace it.
+    #[error("entry is in a block already")]
+    InBlock,
+    /// It has ended.
+    #[error("entry has ended")]
+    Ended,
+}
+
+impl EntryError {
+    /// Whoever drives the entry asked for something impossible.
+    pub fn class(&self) -> ErrorClass {
+        match self {
+            Self::NonceChanged { .. }
+            | Self::FeeFell { .. }
+            | Self::TooManyOffers
+            | Self::NoOffer
+            | Self::Stranger { .. }
+            | Self::InBlock
+            | Self::Ended => ErrorClass::Refused,
+        }
+    }
+}
+
+/// A payment into the contract and how far it has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    id: EntryId,
+    from: AccountRef,
+    call: EntryCall,
+    max_cost: Amount,
+    stage: EntryStage,
+}
+
+impl Entry {
+    /// A new entry of an account. `max_cost` is the most that it may cost in fees.
+    pub fn new(id: EntryId, from: AccountRef, call: EntryCall, max_cost: Amount) -> Self {
+        Self { id, from, call, max_cost, stage: EntryStage::Wanted }
+    }
+
+    /// As it was stored.
+    pub fn from_parts(
+        id: EntryId,
+        from: AccountRef,
+        call: EntryCall,
+        max_cost: Amount,
+        stage: EntryStage,
+    ) -> Self {
+        Self { id, from, call, max_cost, stage }
+    }
+
+    /// Its name.
+    pub fn id(&self) -> EntryId {
+        self.id
+    }
+
+    /// The account that pays.
+    pub fn from(&self) -> AccountRef {
+        self.from
+    }
+
+    /// The call.
+    pub fn call(&self) -> &EntryCall {
+        &self.call
+    }
+
+    /// The most that it may cost in fees. Units: wei.
+    pub fn max_cost(&self) -> Amount {
+        self.max_cost
+    }
+
+    /// How far it has come.
+    pub fn stage(&self) -> &EntryStage {
+        &self.stage
+    }
+
+    /// What was signed, while one of it may still land.
+    pub fn signed(&self) -> Option<&SignedEntry> {
+        match &self.stage {
+            EntryStage::Signed(signed) | EntryStage::Included { signed, .. } => Some(signed),
+            EntryStage::Wanted
+            | EntryStage::Done { .. }
+            | EntryStage::Reverted { .. }
+            | EntryStage::Displaced { .. } => None,
+        }
+    }
+
+    /// The transaction to look for: the one that landed, else the newest.
+    pub fn tx(&self) -> Option<B256> {
+        match &self.stage {
+            EntryStage::Wanted | EntryStage::Displaced { .. } => None,
+            EntryStage::Signed(signed) => signed.offers.last().map(|offer| offer.tx),
+            EntryStage::Included { tx, .. }
+            | EntryStage::Done { tx, .. }
+            | EntryStage::Reverted { tx, .. } => Some(*tx),
+        }
+    }
+
+    /// Whether nothing more can come of it.
+    pub fn is_over(&self) -> bool {
+        match self.stage {
+            EntryStage::Wanted | EntryStage::Signed(_) | EntryStage::Included { .. } => false,
+            EntryStage::Done { .. }
+            | EntryStage::Reverted { .. }
+            | EntryStage::Displaced { .. } => true,
+        }
+    }
+
+    /// Whether it ended without moving money, so that it may be ordered anew.
+    pub fn has_failed(&self) -> bool {
+        match self.stage {
+            EntryStage::Reverted { .. } | EntryStage::Displaced { .. } => true,
+            EntryStage::Wanted
+            | EntryStage::Signed(_)
+            | EntryStage::Included { .. }
+            | EntryStage::Done { .. } => false,
+        }
+    }
+
+    /// The entry after an event.
+    ///
+    /// # Errors
+    /// If it has ended, or would get a second nonce or a lower fee.
+    ///
+    /// # Invariants
+    /// Everything that is ever signed for one entry has one nonce (P86).
+    pub fn apply(&self, event: EntryEvent) -> Result<Self, EntryError> {
+        let stage = match (&self.stage, event) {
+            (
+                EntryStage::Done { .. }
+                | EntryStage::Reverted { .. }
+                | EntryStage::Displaced { .. },
+                _,
+            ) => return Err(EntryError::Ended),
+            (EntryStage::Wanted, EntryEvent::Signed { nonce, gas_limit, offer, raw }) => {
+                let first = SignedEntry::from_parts(nonce, gas_limit, vec![offer], raw)?;
+                EntryStage::Signed(first)
+            }
+            (EntryStage::Wanted, _) => return Err(EntryError::NoOffer),
+            (EntryStage::Signed(before), EntryEvent::Signed { nonce, gas_limit, offer, raw }) => {
+                EntryStage::Signed(replaced(before, nonce, gas_limit, offer, raw)?)
+            }
+            (EntryStage::Included { .. }, EntryEvent::Signed { .. }) => {
+                return Err(EntryError::InBlock);
+            }
+            (
+                EntryStage::Signed(signed) | EntryStage::Included { signed, .. },
+                EntryEvent::Included { tx, block },
+            ) => {
+                own(signed, tx)?;
+                EntryStage::Included { signed: signed.clone(), tx, block }
+            }
+            (
+                EntryStage::Signed(signed) | EntryStage::Included { signed, .. },
+                EntryEvent::Dropped,
+            ) => EntryStage::Signed(signed.clone()),
+            (
+                EntryStage::Signed(signed) | EntryStage::Included { signed, .. },
+                EntryEvent::Landed { tx, block, is_success },
+            ) => {
+                own(signed, tx)?;
+                match is_success {
+                    true => EntryStage::Done { tx, block },
+                    false => EntryStage::Reverted { tx, block },
+                }
+            }
+            (
+                EntryStage::Signed(signed) | EntryStage::Included { signed, .. },
+                EntryEvent::Displaced,
+            ) => EntryStage::Displaced { nonce: signed.nonce },
+        };
+        Ok(Self { stage, ..self.clone() })
+    }
+}
+
+fn replaced(
+    before: &SignedEntry,
+    nonce: u64,
+    gas_limit: u64,
+    offer: Offer,
+    raw: Vec<u8>,
+) -> Result<SignedEntry, EntryError> {
+    if nonce != before.nonce {
+        return Err(EntryError::NonceChanged { bound: before.nonce, offered: nonce });
+    }
+    let highest = before.offers.iter().map(|known| known.max_fee_per_gas).max().unwrap_or(0);
+    if offer.max_fee_per_gas < highest {
+        return Err(EntryError::FeeFell { offered: offer.max_fee_per_gas, highest });
+    }
+    let mut offers = before.offers.clone();
+    offers.push(offer);
+    SignedEntry::from_parts(nonce, gas_limit, offers, raw)
+}
+
+fn own(signed: &SignedEntry, tx: B256) -> Result<(), EntryError> {
+    let is_own = signed.offers.iter().any(|offer| offer.tx == tx);
+    is_own.then_some(()).ok_or(EntryError::Stranger { tx })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloy_primitives::Address;
+
+    fn wanted() -> Entry {
+        let account = AccountRef::Evm(Address::repeat_byte(7));
+        let call =
+            EntryCall::TakeCredit { token: account, to: account, amount: Amount::from(5_u64) };
+        Entry::new(EntryId(B256::ZERO), account, call, Amount::from(9_u64))
+    }
+
+    fn signed(nonce: u64, tx: u8, fee: u128) -> EntryEvent {
+        let tx = B256::repeat_byte(tx);
+        let offer = Offer { tx, max_fee_per_gas: fee, priority_fee_per_gas: 1 };
+        EntryEvent::Signed { nonce, gas_limit: 21_000, offer, raw: vec![2, 0] }
+    }
+
+    #[test]
+    fn p86_an_entry_never_gets_a_second_nonce() {
+        let entry = wanted().apply(signed(4, 1, 10)).unwrap();
+        let refused = entry.apply(signed(5, 2, 20)).unwrap_err();
+        assert_eq!(refused, EntryError::NonceChanged { bound: 4, offered: 5 });
+        let again = entry.apply(signed(4, 2, 20)).unwrap();
+        assert_eq!(again.signed().unwrap().offers().len(), 2);
+        assert_eq!(again.tx(), Some(B256::repeat_byte(2)));
+        let dropped = again.apply(EntryEvent::Dropped).unwrap();
+        assert_eq!(dropped.signed().unwrap().nonce(), 4, "a drop does not free it");
+    }
+
+    #[test]
+    fn p86_whichever_offer_lands_ends_it_and_nothing_is_signed_after() {
+        let block = BlockNumber(3);
+        let entry = wanted().apply(signed(4, 1, 10)).unwrap().apply(signed(4, 2, 12)).unwrap();
+        let tx = B256::repeat_byte(1);
+        let included = entry.apply(EntryEvent::Included { tx, block }).unwrap();
+        assert_eq!(included.apply(signed(4, 3, 14)), Err(EntryError::InBlock));
+        let landed = |is_success| EntryEvent::Landed { tx, block, is_success };
+        let done = included.apply(landed(true)).unwrap();
+        assert_eq!(done.stage(), &EntryStage::Done { tx, block });
+        assert_eq!(done.apply(signed(4, 3, 14)), Err(EntryError::Ended));
+        let failed = entry.apply(landed(false)).unwrap();
+        assert!(failed.has_failed() && failed.is_over());
+        let gone = entry.apply(EntryEvent::Displaced).unwrap();
+        assert_eq!(gone.stage(), &EntryStage::Displaced { nonce: 4 });
+        assert!(gone.has_failed() && !done.has_failed());
+    }
+
+    #[test]
+    fn p76_the_fee_of_an_entry_never_falls_and_its_offers_have_a_limit() {
+        let mut entry = wanted().apply(signed(4, 1, 10)).unwrap();
+        let refused = entry.apply(signed(4, 2, 9)).unwrap_err();
+        assert_eq!(refused, EntryError::FeeFell { offered: 9, highest: 10 });
+        for fee in 11..=73 {
+            entry = entry.apply(signed(4, 2, fee)).unwrap();
+        }
+        assert_eq!(entry.apply(signed(4, 2, 99)), Err(EntryError::TooManyOffers));
+    }
+
+    #[test]
+    fn a_stranger_s_transaction_ends_nothing_and_an_unsigned_entry_cannot_land() {
+        let (tx, block) = (B256::repeat_byte(8), BlockNumber(3));
+        let landed = EntryEvent::Landed { tx, block, is_success: true };
+        assert_eq!(wanted().apply(landed.clone()), Err(EntryError::NoOffer));
+        let entry = wanted().apply(signed(4, 1, 10)).unwrap();
+        assert_eq!(entry.apply(landed), Err(EntryError::Stranger { tx }));
+        assert_eq!(wanted().apply(EntryEvent::Displaced), Err(EntryError::NoOffer));
+    }
+
+    #[test]
+    fn names_differ_by_kind_scope_and_name() {
+        let (one, two) = (ChannelId(B256::repeat_byte(1)), ChannelId(B256::repeat_byte(2)));
+        let named = EntryId::named(EntryKind::Deposit, one.0, b"a");
+        let all = [
+            EntryId::open(one),
+            EntryId::open(two),
+            EntryId::join(one),
+            EntryId::cancel(one),
+            named,
+            EntryId::named(EntryKind::Deposit, one.0, b"b"),
+            EntryId::approval(named, 0),
+            EntryId::approval(named, 1),
+        ];
+        for (index, id) in all.iter().enumerate() {
+            assert!(!all.iter().skip(index + 1).any(|other| other == id), "{index}");
+        }
+    }
+}
