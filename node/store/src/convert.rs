@@ -23,7 +23,7 @@ use prost::Message;
 use thiserror::Error;
 
 pub(crate) use chain::obligation_suffix;
-pub(crate) use history::{line_from, line_to};
+pub(crate) use history::{left_out_of, line_from, line_to};
 pub(crate) use phase::{phase_from, phase_to};
 pub(crate) use record::{freeze_from, freeze_to, restore_from, restore_to};
 
@@ -119,7 +119,7 @@ fn address(bytes: &[u8], field: &'static str) -> Result<Address, Malformed> {
 }
 
 /// An account tells its kind of chain by its width.
-fn account(bytes: &[u8], field: &'static str) -> Result<AccountRef, Malformed> {
+pub(crate) fn account(bytes: &[u8], field: &'static str) -> Result<AccountRef, Malformed> {
     match bytes.len() {
         20 => address(bytes, field).map(AccountRef::Evm),
         32 => hash(bytes, field).map(AccountRef::Starknet),
@@ -127,7 +127,7 @@ fn account(bytes: &[u8], field: &'static str) -> Result<AccountRef, Malformed> {
     }
 }
 
-fn account_bytes(account: AccountRef) -> Vec<u8> {
+pub(crate) fn account_bytes(account: AccountRef) -> Vec<u8> {
     match account {
         AccountRef::Evm(address) => address.to_vec(),
         AccountRef::Starknet(felt) => felt.to_vec(),
@@ -151,14 +151,14 @@ fn signature_bytes(signature: Option<StateSignature>) -> Vec<u8> {
 }
 
 /// An amount without leading zero bytes, so that each amount has one form.
-fn amount(bytes: &[u8], field: &'static str) -> Result<Amount, Malformed> {
+pub(crate) fn amount(bytes: &[u8], field: &'static str) -> Result<Amount, Malformed> {
     if bytes.first() == Some(&0) {
         return Err(Malformed::OutOfRange { field });
     }
     Amount::from_be_slice(bytes).ok_or(Malformed::OutOfRange { field })
 }
 
-fn amount_bytes(amount: Amount) -> Vec<u8> {
+pub(crate) fn amount_bytes(amount: Amount) -> Vec<u8> {
     let bytes = amount.to_be_bytes();
     bytes.into_iter().skip_while(|byte| *byte == 0).collect()
 }

@@ -235,7 +235,7 @@ impl Journal for CrashStore {
         if fault == Some(Fault::Crash(CrashPoint::BeforeWrite)) {
             return Err(self.die());
         }
-        let set = plan::plan(&self.visible, batch, self.visible.groups.saturating_add(1))?;
+        let set = plan::plan(&self.visible, batch, self.visible.groups.saturating_add(1), 0)?;
         set.check_size().map_err(StoreError::from)?;
         self.visible.apply(&set).map_err(StoreError::from)?;
         self.unsynced.push(set);
@@ -329,5 +329,23 @@ impl RowSource for Image {
         let rows = self.rows.range(start..);
         let within = rows.take_while(|((t, key), _)| *t == table && key.starts_with(prefix));
         Ok(within.map(|((_, key), value)| (key.clone(), value.clone())).collect())
+    }
+
+    fn page(
+        &self,
+        table: Table,
+        prefix: &[u8],
+        from: &[u8],
+        limit: usize,
+    ) -> Result<Vec<Row>, StoreError> {
+        let rows = self.rows.range((table, from.to_vec())..);
+        let within = rows.take_while(|((t, key), _)| *t == table && key.starts_with(prefix));
+        Ok(within.take(limit).map(|((_, key), value)| (key.clone(), value.clone())).collect())
+    }
+
+    fn floor(&self, table: Table, prefix: &[u8], key: &[u8]) -> Result<Option<Row>, StoreError> {
+        let below = self.rows.range(..=(table, key.to_vec())).next_back();
+        let within = below.filter(|((t, key), _)| *t == table && key.starts_with(prefix));
+        Ok(within.map(|((_, key), value)| (key.clone(), value.clone())))
     }
 }

@@ -188,6 +188,60 @@ impl Engine {
             .collect()
     }
 
+    /// Reads up to `limit` values whose keys start with `prefix` and are not below `from`, in order.
+    ///
+    /// # Errors
+    /// When the engine fails or rows do not fit together.
+    pub fn page(
+        &self,
+        table: Table,
+        prefix: &[u8],
+        from: &[u8],
+        limit: usize,
+    ) -> Result<Vec<Row>, StoreError> {
+        let mut keys: Vec<Vec<u8>> = Vec::new();
+        for row in self.tree(table)?.range(chunk::row_key(from, 0)..) {
+            let (row_key, _) = row.map_err(read_error)?;
+            if keys.len() >= limit || !row_key.starts_with(prefix) {
+                break;
+            }
+            if let Some((key, 0)) = chunk::split_row_key(&row_key) {
+                keys.push(key.to_vec());
+            }
+        }
+        keys.into_iter().map(|key| self.row(table, key)).collect()
+    }
+
+    /// Reads the value with the greatest key that starts with `prefix` and is not above `key`.
+    ///
+    /// # Errors
+    /// When the engine fails or rows do not fit together.
+    pub fn floor(
+        &self,
+        table: Table,
+        prefix: &[u8],
+        key: &[u8],
+    ) -> Result<Option<Row>, StoreError> {
+        let rows = self.tree(table)?.range(..=chunk::row_key(key, u16::MAX));
+        for row in rows.rev() {
+            let (row_key, _) = row.map_err(read_error)?;
+            if !row_key.starts_with(prefix) {
+                return Ok(None);
+            }
+            if let Some((key, 0)) = chunk::split_row_key(&row_key) {
+                return self.row(table, key.to_vec()).map(Some);
+            }
+        }
+        Ok(None)
+    }
+
+    fn row(&self, table: Table, key: Vec<u8>) -> Result<Row, StoreError> {
+        let value = self.get(table, &key)?;
+        let damaged = || StoreError::Damaged(Damage::Row { table, key: key.clone() });
+        let value = value.ok_or_else(damaged)?;
+        Ok((key, value))
+    }
+
     /// Which life of the journal this is; told to peers and towers.
     pub fn head(&self) -> JournalHead {
         self.head.journal

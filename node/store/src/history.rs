@@ -116,6 +116,22 @@ pub(crate) fn read(
     Ok(steps)
 }
 
+/// The lines of one step, as they are stored.
+///
+/// # Errors
+/// When the rows cannot be read.
+pub(crate) fn lines_of(
+    source: &impl RowSource,
+    step: &[u8],
+) -> Result<Vec<v1::HistoryLine>, StoreError> {
+    let mut lines = Vec::new();
+    for (key, value) in source.scan(Table::History, step)? {
+        let damage = || Damage::Row { table: Table::History, key: key.clone() };
+        lines.extend(v1::HistoryRow::decode(value.as_slice()).map_err(|_| damage())?.lines);
+    }
+    Ok(lines)
+}
+
 /// What the key of a row says.
 struct RowName<'a> {
     step: &'a [u8],

@@ -23,6 +23,8 @@ pub struct DiskJournal {
     engine: Engine,
     /// Writes of other parts of the node that ride along with the next batch.
     attached: WriteSet,
+    /// The node's own clock, for whoever reads the history.
+    now_secs: u64,
 }
 
 impl DiskJournal {
@@ -42,7 +44,7 @@ impl DiskJournal {
 
     /// The journal on an engine that is open already, with every channel as it is.
     pub(crate) fn over(engine: Engine) -> Self {
-        Self { engine, attached: WriteSet::default() }
+        Self { engine, attached: WriteSet::default(), now_secs: 0 }
     }
 
     /// Marks every channel as restored: it signs nothing but final states from now on.
@@ -65,6 +67,20 @@ impl DiskJournal {
             self.engine.write(&set)?;
         }
         Ok(())
+    }
+
+    /// Takes in a channel that this journal has lost, marked as restored. A channel that is here already
+    /// stays as it is.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn import(&mut self, record: ChannelRecord) -> Result<bool, StoreError> {
+        if rows::read(&self.engine, record.channel_id())?.is_some() {
+            return Ok(false);
+        }
+        let set = rows::changes(&self.engine, &record.into_restored())?;
+        self.engine.write(&set)?;
+        Ok(true)
     }
 
     /// Every channel in the journal.
@@ -104,6 +120,13 @@ impl DiskJournal {
         self.attached.merge(set);
     }
 
+    /// Says what time it is for the steps of the next batches. It decides nothing; people read it.
+    ///
+    /// Units: seconds since 1970.
+    pub fn set_time(&mut self, now_secs: u64) {
+        self.now_secs = now_secs;
+    }
+
     /// The engine, for reading and for writes that do not concern a channel's record.
     pub fn engine(&self) -> &Engine {
         &self.engine
@@ -137,7 +160,7 @@ impl Journal for DiskJournal {
         // Taken first: what rode along with a refused batch was refused with it, and must not turn up in
         // the next one.
         let attached = std::mem::take(&mut self.attached);
-        let mut set = plan::plan(&self.engine, batch, group)?;
+        let mut set = plan::plan(&self.engine, batch, group, self.now_secs)?;
         set.merge(attached);
         self.engine.write(&set)
     }

@@ -20,6 +20,7 @@
 pub mod backup;
 pub mod checksum;
 mod chunk;
+pub mod contact;
 pub mod convert;
 #[cfg(any(test, feature = "testing"))]
 pub mod crash;
@@ -29,6 +30,7 @@ pub mod epoch;
 pub mod error;
 #[cfg(any(test, feature = "testing"))]
 pub mod faulty;
+pub mod feed;
 #[cfg(any(test, feature = "testing"))]
 pub mod fixture;
 mod head;
@@ -39,6 +41,7 @@ pub mod open;
 mod plan;
 pub mod port;
 pub mod proof;
+pub mod request;
 pub mod row_source;
 mod rows;
 mod schema;

@@ -11,6 +11,7 @@ use lockstep_core::{
 use crate::{
     convert,
     error::{Refusal, StoreError},
+    feed::{self, Feed, Step},
     history,
     row_source::RowSource,
     rows,
@@ -28,9 +29,11 @@ pub(crate) fn plan(
     source: &impl RowSource,
     batch: &[&Transition],
     group: u64,
+    at_secs: u64,
 ) -> Result<WriteSet, StoreError> {
     let mut set = WriteSet::default();
     let mut records = BTreeMap::new();
+    let mut feed = Feed::new(source, at_secs);
     for (place, transition) in (0_u16..).zip(batch) {
         let channel = transition.channel_id().0.0;
         for binding in transition.bindings() {
@@ -38,8 +41,11 @@ pub(crate) fn plan(
             set.bind(Binding { channel, version, digest });
         }
         records.insert(channel, transition.next());
-        let lines: Vec<_> = notices(transition).map(convert::line_to).collect();
+        let mut lines: Vec<_> = notices(transition).map(convert::line_to).collect();
         if !lines.is_empty() {
+            let step = Step { channel, group, place };
+            feed::keep_left_out(source, &channel, &mut lines)?;
+            feed.count(&mut set, &step, &lines)?;
             history::put(&mut set, history::step_key(&channel, group, place), lines)?;
         }
     }
@@ -121,14 +127,14 @@ fn record_bound(parts: &RecordParts) -> usize {
 
 fn notice_bound(notice: &Notice) -> usize {
     match notice {
-        Notice::Applied { .. } => 256,
+        // The row may hold what was left out as well.
+        Notice::Applied { .. } | Notice::Failed { .. } => 256,
         Notice::Equivocation(_) => 2 * STATE_BOUND,
         Notice::OpenConsented
         | Notice::OpenRejected { .. }
         | Notice::Opened
         | Notice::Funded { .. }
         | Notice::Queued { .. }
-        | Notice::Failed { .. }
         | Notice::Refused { .. }
         | Notice::SecretLearned { .. }
         | Notice::PeerSilent

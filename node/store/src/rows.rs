@@ -30,7 +30,7 @@ const RECORD_TABLES: [Table; 7] = [
 ];
 
 /// Updates that share a value: a payment then rewrites one or two values, whatever waits besides it.
-const UPDATES_PER_ROW: u64 = 64;
+pub(crate) const UPDATES_PER_ROW: u64 = 64;
 
 /// Suffix of the newest co-signed state in [`Table::Evidence`].
 const BASE: u8 = 0;
@@ -38,7 +38,7 @@ const BASE: u8 = 0;
 const EQUIVOCATION: u8 = 1;
 
 /// Suffix of our own updates in [`Table::Pending`].
-const OWN: u8 = 0;
+pub(crate) const OWN: u8 = 0;
 /// Suffix of the counterparty's updates in [`Table::Pending`].
 const PEER: u8 = 1;
 

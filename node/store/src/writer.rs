@@ -97,9 +97,27 @@ impl<T> Drop for Promise<T> {
 
 /// What can be asked of the journal thread.
 enum Job {
-    Commit { transition: Box<Transition>, promise: Promise<Durable<Transition>> },
-    Write { set: WriteSet, promise: Promise<()> },
+    Commit {
+        transition: Box<Transition>,
+        companion: Companion,
+        promise: Promise<Durable<Transition>>,
+    },
+    Write {
+        set: WriteSet,
+        promise: Promise<()>,
+    },
     Read(Box<dyn FnOnce(&mut DiskJournal) + Send>),
+}
+
+/// What becomes durable with a transition, or not at all.
+#[derive(Debug, Default)]
+pub struct Companion {
+    /// Writes of other parts of the node that follow from it.
+    pub set: WriteSet,
+    /// The node's own clock, for whoever reads the history; 0 leaves it as it was.
+    ///
+    /// Units: seconds since 1970.
+    pub at_secs: u64,
 }
 
 /// Submits to a journal thread; cheap to clone.
@@ -119,8 +137,21 @@ impl JournalHandle {
         transition: Transition,
         reply: Reply<Durable<Transition>>,
     ) -> Result<(), CommitError> {
+        self.submit_with(transition, Companion::default(), reply)
+    }
+
+    /// The same for a transition and what follows from it elsewhere: both or neither become durable.
+    ///
+    /// # Errors
+    /// [`CommitError::Busy`] or [`CommitError::Closed`]; the channel is then as it was.
+    pub fn submit_with(
+        &self,
+        transition: Transition,
+        companion: Companion,
+        reply: Reply<Durable<Transition>>,
+    ) -> Result<(), CommitError> {
         let promise = Promise(Some(reply));
-        self.push(Job::Commit { transition: Box::new(transition), promise })
+        self.push(Job::Commit { transition: Box::new(transition), companion, promise })
     }
 
     /// Asks for writes that do not concern a channel's record to be made durable.
@@ -228,6 +259,7 @@ struct Group {
     promises: Vec<Promise<Durable<Transition>>>,
     writes: Vec<Promise<()>>,
     attached: WriteSet,
+    at_secs: u64,
     bytes: usize,
 }
 
@@ -260,18 +292,23 @@ impl Writer {
                     group.attached.merge(set);
                     group.writes.push(promise);
                 }
-                Job::Commit { transition, promise } => match self.journal.admit(&transition) {
-                    Ok(()) => {
-                        let bytes = plan::size_bound(&transition);
-                        if group.is_full_with(bytes) {
-                            self.flush(std::mem::take(&mut group));
+                Job::Commit { transition, companion, promise } => {
+                    match self.journal.admit(&transition) {
+                        Ok(()) => {
+                            let Companion { set, at_secs } = companion;
+                            let bytes = plan::size_bound(&transition).saturating_add(set.size());
+                            if group.is_full_with(bytes) {
+                                self.flush(std::mem::take(&mut group));
+                            }
+                            group.bytes = group.bytes.saturating_add(bytes);
+                            group.attached.merge(set);
+                            group.at_secs = group.at_secs.max(at_secs);
+                            group.transitions.push(*transition);
+                            group.promises.push(promise);
                         }
-                        group.bytes = group.bytes.saturating_add(bytes);
-                        group.transitions.push(*transition);
-                        group.promises.push(promise);
+                        Err(error) => promise.fulfil(Err(CommitError::Store(Arc::new(error)))),
                     }
-                    Err(error) => promise.fulfil(Err(CommitError::Store(Arc::new(error)))),
-                },
+                }
             }
         }
         self.flush(group);
@@ -282,11 +319,14 @@ impl Writer {
         if group.is_empty() {
             return;
         }
-        let Group { transitions, promises, writes, attached, .. } = group;
+        let Group { transitions, promises, writes, attached, at_secs, .. } = group;
         if self.is_broken {
             return; // dropping the promises says so
         }
         self.journal.attach(attached);
+        if at_secs > 0 {
+            self.journal.set_time(at_secs);
+        }
         let journal = &mut self.journal;
         let outcome = catch_unwind(AssertUnwindSafe(move || commit::commit(journal, transitions)));
         match outcome {

@@ -65,6 +65,14 @@ pub(crate) fn line_to(notice: &Notice) -> v1::HistoryLine {
     v1::HistoryLine { notice: Some(line) }
 }
 
+/// The update that a line says was left out, where the journal still held it.
+pub(crate) fn left_out_of(proto: &v1::HistoryLine) -> Result<Option<Update>, Malformed> {
+    match &proto.notice {
+        Some(Line::Failed(failed)) => failed.update.clone().map(Update::from_proto).transpose(),
+        Some(_) | None => Ok(None),
+    }
+}
+
 /// The notice of a stored form, in the history of `channel_id`.
 pub(crate) fn line_from(
     channel_id: ChannelId,
@@ -152,5 +160,6 @@ fn failed(payer: Option<Side>, sequence: Sequence, reason: Option<RejectReason>)
         payer: payer.map_or(0, channel::side_to),
         sequence: sequence.0,
         reason: reason.map_or(0, channel::reason_to),
+        update: None,
     }
 }

@@ -14,6 +14,7 @@ mod backup;
 mod convert;
 mod durability;
 mod entry;
+mod feed;
 mod golden;
 mod guard;
 mod handover;

@@ -1,0 +1,256 @@
+//! What happened, counted over all channels: so that whoever was away can go on where it stopped.
+//!
+//! The history keeps what each step of each channel told. Here every line of it that belongs to a count
+//! gets the next index of that count, without a gap, in the group that makes the step durable.
+
+use lockstep_core::{
+    ids::ChannelId,
+    output::Notice,
+    update::{Action, Update},
+};
+use lockstep_proto::v1::{self, history_line::Notice as Line};
+use prost::Message;
+
+use crate::{
+    convert,
+    error::{Damage, StoreError},
+    history,
+    row_source::RowSource,
+    rows,
+    table::Table,
+    write_set::WriteSet,
+};
+
+/// A line of events with indices of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Count {
+    /// Payments that became final or failed.
+    Payments,
+    /// Steps in the life of channels.
+    Channels,
+    /// Closes on the chain, and what freezes or restricts a channel.
+    Disputes,
+}
+
+impl Count {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Payments, Self::Channels, Self::Disputes];
+
+    /// The first byte of its rows' keys. Never changes.
+    fn tag(self) -> u8 {
+        match self {
+            Self::Payments => 0,
+            Self::Channels => 1,
+            Self::Disputes => 2,
+        }
+    }
+
+    /// Whether a line is counted here. A settlement is both a step of a channel and the end of a close.
+    fn holds(self, line: &v1::HistoryLine) -> bool {
+        let Some(notice) = &line.notice else { return false };
+        match notice {
+            Line::Applied(applied) => {
+                let action = applied.update.as_ref().and_then(|update| update.action.as_ref());
+                self == Self::Payments && matches!(action, Some(v1::update::Action::Pay(_)))
+            }
+            Line::Failed(failed) => {
+                let action = failed.update.as_ref().and_then(|update| update.action.as_ref());
+                self == Self::Payments && matches!(action, Some(v1::update::Action::Pay(_)))
+            }
+            Line::Tag(tag) => match v1::NoticeTag::try_from(*tag) {
+                Ok(v1::NoticeTag::CloseVanished) => self == Self::Disputes,
+                Ok(_) | Err(_) => self == Self::Channels,
+            },
+            Line::OpenRejected(_)
+            | Line::Funded(_)
+            | Line::Withdrawn(_)
+            | Line::WithdrawalExpired(_)
+            | Line::WithdrawalRefused(_) => self == Self::Channels,
+            Line::Settled(_) => self != Self::Payments,
+            Line::CloseSeen(_)
+            | Line::Frozen(_)
+            | Line::Restored(_)
+            | Line::Equivocation(_)
+            | Line::UnprovenClaim(_) => self == Self::Disputes,
+            Line::Refused(_) | Line::Queued(_) | Line::SecretLearned(_) => false,
+        }
+    }
+}
+
+/// One counted line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its place in its count, from 0.
+    pub index: u64,
+    /// When it became durable, by the node's own clock. Units: seconds since 1970.
+    pub at_secs: u64,
+    /// Of which channel.
+    pub channel_id: ChannelId,
+    /// What was told.
+    pub notice: Notice,
+    /// For a failed update of ours: what it was.
+    pub left_out: Option<Update>,
+}
+
+/// Names a step of a channel in the history.
+pub(crate) struct Step {
+    pub(crate) channel: [u8; 32],
+    pub(crate) group: u64,
+    pub(crate) place: u16,
+}
+
+/// Gives indices to the lines of one group.
+pub(crate) struct Feed<'a, S> {
+    source: &'a S,
+    at_secs: u64,
+    /// The next index of each count, once it is known.
+    next: [Option<u64>; Count::ALL.len()],
+}
+
+impl<'a, S: RowSource> Feed<'a, S> {
+    pub(crate) fn new(source: &'a S, at_secs: u64) -> Self {
+        Self { source, at_secs, next: [None; Count::ALL.len()] }
+    }
+
+    /// Counts the lines of a step.
+    pub(crate) fn count(
+        &mut self,
+        set: &mut WriteSet,
+        step: &Step,
+        lines: &[v1::HistoryLine],
+    ) -> Result<(), StoreError> {
+        for (count, known) in Count::ALL.into_iter().zip(&mut self.next) {
+            let counted = lines.iter().filter(|line| count.holds(line)).count();
+            if counted == 0 {
+                continue;
+            }
+            let first = match *known {
+                Some(first) => first,
+                None => next_index(self.source, count)?,
+            };
+            let lines = u32::try_from(counted).unwrap_or(u32::MAX);
+            *known = Some(first.saturating_add(u64::from(lines)));
+            let row = v1::FeedRow {
+                channel_id: step.channel.to_vec(),
+                group: step.group,
+                place: u32::from(step.place),
+                lines,
+                at_secs: self.at_secs,
+            };
+            set.put(Table::Feed, key(count, first), row.encode_to_vec())?;
+        }
+        Ok(())
+    }
+}
+
+fn key(count: Count, first: u64) -> Vec<u8> {
+    [[count.tag()].as_slice(), &first.to_be_bytes()].concat()
+}
+
+/// Adds to each failed update of ours what it was, as long as the journal still holds it as pending.
+pub(crate) fn keep_left_out(
+    source: &impl RowSource,
+    channel: &[u8; 32],
+    lines: &mut [v1::HistoryLine],
+) -> Result<(), StoreError> {
+    let mut row: Option<(u64, v1::PendingRow)> = None;
+    for line in lines {
+        let Some(Line::Failed(failed)) = &mut line.notice else { continue };
+        let range = failed.sequence.checked_div(rows::UPDATES_PER_ROW).unwrap_or_default();
+        if row.as_ref().is_none_or(|(known, _)| *known != range) {
+            let suffix = [[rows::OWN].as_slice(), &range.to_be_bytes()].concat();
+            let key = [channel.as_slice(), &suffix].concat();
+            let value = source.get(Table::Pending, &key)?.unwrap_or_default();
+            let damage = || Damage::Row { table: Table::Pending, key: key.clone() };
+            row = Some((range, v1::PendingRow::decode(value.as_slice()).map_err(|_| damage())?));
+        }
+        let pending = row.iter().flat_map(|(_, row)| &row.updates);
+        let updates = pending.filter_map(|entry| entry.update.as_ref());
+        failed.update = updates.clone().find(|update| update.sequence == failed.sequence).cloned();
+    }
+    Ok(())
+}
+
+/// The index that the next line of a count will have.
+///
+/// # Errors
+/// When the rows cannot be read.
+pub fn next_index(source: &impl RowSource, count: Count) -> Result<u64, StoreError> {
+    let newest = source.floor(Table::Feed, &[count.tag()], &key(count, u64::MAX))?;
+    let Some((key, value)) = newest else { return Ok(0) };
+    let row = Row::parse(&key, &value)?;
+    Ok(row.first.saturating_add(u64::from(row.body.lines)))
+}
+
+/// Up to `limit` lines of a count from an index on, oldest first.
+///
+/// # Errors
+/// When the rows cannot be read.
+pub fn read(
+    source: &impl RowSource,
+    count: Count,
+    from: u64,
+    limit: usize,
+) -> Result<Vec<Entry>, StoreError> {
+    let mut entries = Vec::new();
+    let mut next = from;
+    while entries.len() < limit {
+        let covering = source.floor(Table::Feed, &[count.tag()], &key(count, next))?;
+        let Some((key, value)) = covering else { break };
+        let row = Row::parse(&key, &value)?;
+        let lines = row.entries(source, count)?;
+        let end = row.first.saturating_add(u64::from(row.body.lines));
+        if next >= end {
+            break;
+        }
+        let room = limit.saturating_sub(entries.len());
+        entries.extend(lines.into_iter().filter(|entry| entry.index >= next).take(room));
+        next = end;
+    }
+    Ok(entries)
+}
+
+/// A row of the feed.
+struct Row<'a> {
+    key: &'a [u8],
+    first: u64,
+    body: v1::FeedRow,
+}
+
+impl<'a> Row<'a> {
+    fn parse(key: &'a [u8], value: &[u8]) -> Result<Self, StoreError> {
+        let damage = || Damage::Row { table: Table::Feed, key: key.to_vec() };
+        let first = key.get(1..).and_then(|first| first.try_into().ok()).ok_or_else(damage)?;
+        let body = v1::FeedRow::decode(value).map_err(|_| damage())?;
+        Ok(Self { key, first: u64::from_be_bytes(first), body })
+    }
+
+    fn entries(&self, source: &impl RowSource, count: Count) -> Result<Vec<Entry>, StoreError> {
+        let damage = || Damage::Row { table: Table::Feed, key: self.key.to_vec() };
+        let channel: [u8; 32] = self.body.channel_id.as_slice().try_into().map_err(|_| damage())?;
+        let place = u16::try_from(self.body.place).map_err(|_| damage())?;
+        let channel_id = ChannelId(channel.into());
+        let step = history::step_key(&channel, self.body.group, place);
+        let lines = history::lines_of(source, &step)?;
+        let counted = lines.into_iter().filter(|line| count.holds(line));
+        let entries: Result<Vec<_>, StoreError> = (self.first..)
+            .zip(counted)
+            .map(|(index, line)| {
+                let left_out = convert::left_out_of(&line).map_err(|_| damage())?;
+                let notice = convert::line_from(channel_id, line).map_err(|_| damage())?;
+                Ok(Entry { index, at_secs: self.body.at_secs, channel_id, notice, left_out })
+            })
+            .collect();
+        let entries = entries?;
+        let is_whole = u32::try_from(entries.len()).is_ok_and(|found| found == self.body.lines);
+        if is_whole { Ok(entries) } else { Err(damage().into()) }
+    }
+}
+
+/// What a failed or final line is about, if it is a payment.
+pub fn action_of(entry: &Entry) -> Option<&Action> {
+    if let Notice::Applied { action, .. } = &entry.notice {
+        return Some(action);
+    }
+    entry.left_out.as_ref().map(|update| &update.action)
+}
