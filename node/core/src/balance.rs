@@ -55,13 +55,7 @@ fn balances_at(deposits: Deposits, state: Option<&State>) -> Result<Balances, Re
 /// Source: protocol §2.
 pub(crate) fn spendable(parts: &RecordParts) -> Result<Amount, ProtocolError> {
     let side = parts.setup.side;
-    let waiting = Waiting::new(&parts.own_pending)?;
-    let base = parts.base.as_ref().map(|base| &base.state);
-    let mut least = remaining(parts, base, parts.base_sequences, &waiting)?;
-    for proposal in &parts.in_flight {
-        let left = remaining(parts, Some(&proposal.state), proposal.sequences, &waiting)?;
-        least = least.min(left);
-    }
+    let least = least_remaining(parts, side, &parts.own_pending)?;
     debug_assert!(least <= parts.chain.deposits.total(), "side {side:?}");
     Ok(least)
 }
@@ -79,23 +73,36 @@ pub(crate) fn least_own_balance(parts: &RecordParts) -> Result<Amount, ProtocolE
     Ok(least)
 }
 
-/// What the counterparty may still spend by intents: what the base gives it, less what waits.
+/// What the counterparty may still spend by intents, by the same rule: a version in flight may hold an
+/// intent that later ones leave out.
 pub(crate) fn peer_spendable(parts: &RecordParts) -> Result<Amount, ProtocolError> {
-    let side = parts.setup.side.other();
-    let base = parts.base.as_ref().map(|base| &base.state);
-    let waiting = Waiting::new(&parts.peer_pending)?;
-    let balance = worst_balances(parts, base)?.of(side);
-    Ok(balance.saturating_sub(waiting.after(parts.base_sequences.of(side))))
+    least_remaining(parts, parts.setup.side.other(), &parts.peer_pending)
 }
 
-/// Our balance at one state, less our updates that it does not include.
+/// The least that a side has left, over everything that may be settled.
+fn least_remaining(
+    parts: &RecordParts,
+    side: Side,
+    pending: &[PendingUpdate],
+) -> Result<Amount, ProtocolError> {
+    let waiting = Waiting::new(pending)?;
+    let base = parts.base.as_ref().map(|base| &base.state);
+    let mut least = remaining(parts, side, base, parts.base_sequences, &waiting)?;
+    for proposal in &parts.in_flight {
+        let left = remaining(parts, side, Some(&proposal.state), proposal.sequences, &waiting)?;
+        least = least.min(left);
+    }
+    Ok(least)
+}
+
+/// A side's balance at one state, less its updates that the state does not include.
 fn remaining(
     parts: &RecordParts,
+    side: Side,
     state: Option<&State>,
     included: Sequences,
     waiting: &Waiting,
 ) -> Result<Amount, ProtocolError> {
-    let side = parts.setup.side;
     let balance = worst_balances(parts, state)?.of(side);
     Ok(balance.saturating_sub(waiting.after(included.of(side))))
 }

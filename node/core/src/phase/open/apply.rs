@@ -1,12 +1,15 @@
 //! What follows when a state becomes the newest co-signed one.
 
+use crate::balance::check_acceptable;
 use crate::change::Change;
+use crate::draft::Draft;
 use crate::error::ProtocolError;
 use crate::ids::{Sequence, Side, Version};
 use crate::message::RejectReason;
 use crate::output::{Notice, Output};
-use crate::phase::open::{invoice, secret};
-use crate::record::{CoSigned, PendingUpdate, Sequences};
+use crate::phase::open::{invoice, propose, secret};
+use crate::record::{CoSigned, LeftOut, PendingUpdate, RecordParts, Sequences};
+use crate::state::StateKind;
 use crate::update::{Action, Update};
 
 /// Makes a state the base and forgets what it replaces.
@@ -47,6 +50,56 @@ pub(crate) fn end_pending(
         }
     }
     Ok(())
+}
+
+/// Whether a state brings back what a newer one of ours leaves out: what waits was then checked on top
+/// of another content than this state's.
+pub(crate) fn revives(parts: &RecordParts, sequences: Sequences, version: Version) -> bool {
+    let side = parts.setup.side;
+    let lines = [(side, &parts.own_pending), (side.other(), &parts.peer_pending)];
+    lines.into_iter().any(|(by, pending)| {
+        let included = pending.iter().take_while(|entry| entry.update.sequence <= sequences.of(by));
+        included.filter_map(|entry| entry.left_out).any(|left_out| left_out.from > version)
+    })
+}
+
+/// Leaves out, from the next version on, what waits and no longer fits on top of the base: the peer
+/// chooses which of our versions it signs, so this is nobody's broken promise.
+pub(crate) fn leave_out_unfit(change: &mut Change<'_>) -> Result<(), ProtocolError> {
+    let from = propose::next_version(&change.parts)?;
+    let side = change.side();
+    let mut draft = Draft::from_base(change.parts.base.as_ref());
+    let mut own = std::mem::take(&mut change.write().own_pending);
+    let mut theirs = std::mem::take(&mut change.write().peer_pending);
+    for (by, pending) in [(side, &mut own), (side.other(), &mut theirs)] {
+        for entry in pending.iter_mut().filter(|entry| entry.left_out.is_none()) {
+            match add_if_fit(&change.parts, &draft, by, &entry.update.action, from) {
+                Ok(next) => draft = next,
+                Err(reason) => entry.left_out = Some(LeftOut { from, reason }),
+            }
+        }
+    }
+    let parts = change.write();
+    parts.own_pending = own;
+    parts.peer_pending = theirs;
+    Ok(())
+}
+
+/// The content with one more update, if the contract would take it.
+fn add_if_fit(
+    parts: &RecordParts,
+    draft: &Draft,
+    by: Side,
+    action: &Action,
+    version: Version,
+) -> Result<Draft, RejectReason> {
+    let mut next = draft.clone();
+    next.apply(by, action)?;
+    let poor = RejectReason::InsufficientBalance;
+    let state =
+        next.state(parts.setup.channel_id(), version, StateKind::Ordinary).map_err(|_| poor)?;
+    check_acceptable(parts, &state).map_err(|_| poor)?;
+    Ok(next)
 }
 
 /// Whether a newer state of ours, which the acceptor may still sign, leaves out what this one includes.

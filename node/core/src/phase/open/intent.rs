@@ -122,9 +122,10 @@ pub(crate) fn full_draft(parts: &RecordParts) -> Result<Draft, ProtocolError> {
     let mut draft = Draft::from_base(parts.base.as_ref());
     for (by, pending) in [(side, &parts.own_pending), (side.other(), &parts.peer_pending)] {
         for entry in pending.iter().filter(|entry| entry.left_out.is_none()) {
-            draft
-                .apply(by, &entry.update.action)
-                .map_err(|_| ProtocolError::InvariantBroken(Invariant::PendingFits))?;
+            // An intent may be overtaken by the proposer's own state; it is the proposer's to refuse.
+            if draft.apply(by, &entry.update.action).is_err() && side == Side::One {
+                return Err(ProtocolError::InvariantBroken(Invariant::PendingFits));
+            }
         }
     }
     Ok(draft)

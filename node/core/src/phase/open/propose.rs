@@ -225,9 +225,13 @@ pub(crate) fn adopt_in_flight(
     let InFlight { state, locks, sequences, .. } = in_flight;
     let version = state.version;
     let base = CoSigned { state, locks, counterparty_signature: signature, own_signature: None };
+    let revives = apply::revives(&change.parts, sequences, version);
     apply::replace_base(change, base, sequences);
     apply::end_pending(change, Side::One, sequences.one, version)?;
     apply::end_pending(change, Side::Two, sequences.two, version)?;
+    if revives {
+        apply::leave_out_unfit(change)?;
+    }
     let still_waits = !change.parts.in_flight.is_empty();
     change.session.heard(still_waits);
     if state.kind == StateKind::Final {
