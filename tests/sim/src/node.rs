@@ -147,6 +147,10 @@ impl Node {
             let detail = "the engine's clock alone changes the record".to_owned();
             return Err(Violation { property: "P57", detail });
         }
+        if told == Told::Force {
+            // Durable or not after a crash in the midst of it: it was ordered.
+            env.audit.of_mut(self.side).force_ordered = true;
+        }
         let outcome = self.carry(step, env)?;
         if outcome.end == End::Done {
             self.remember(told, env);
@@ -330,8 +334,7 @@ impl Node {
                     env.stats.count("close seen with a proposal in flight");
                 }
             }
-            Told::Force => memory.force_ordered = true,
-            Told::Vanished | Told::Nothing => {}
+            Told::Force | Told::Vanished | Told::Nothing => {}
         }
     }
 }
