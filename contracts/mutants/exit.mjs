@@ -18,8 +18,9 @@ const moveTheDeadline = `next = Point.wrap(Point.unwrap(next) & ~(uint256(type(u
 
 const capTheExit = `_bury(channel, ledger, point, version, Mode.Unilateral);
         if (_isGuarded()) {
-            (uint256 cap,) = _capsOf(terms.token);
-            if (paid1 > cap) revert CapExceeded(cap, paid1);
+            (, uint256 total) = _capsOf(terms.token);
+            uint256 held = terms.token == address(0) ? address(this).balance : 0;
+            if (held > total) revert CapExceeded(total, held);
         }`;
 
 export const EXIT = [
