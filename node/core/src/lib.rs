@@ -45,7 +45,7 @@ pub mod update;
 
 pub use draft::hash_of;
 pub use phase::closing::FINAL_GRACE_SECS;
-pub use phase::open::accept::MAX_VERSION_GAP;
+pub use phase::open::accept::{MAX_FINAL_VERSION_GAP, MAX_VERSION_GAP};
 pub use phase::open::withdraw::WITHDRAW_TTL_SECS;
 pub use phase::opening::{accept_open, request_open};
 pub use recovery::RESTORE_GAP;

@@ -146,6 +146,12 @@ pub enum Notice {
         /// Why.
         reason: RejectReason,
     },
+    /// The counterparty does not sign the final state that we have bound. Nothing else can be signed
+    /// any more: it may still sign it, and our operator may close with what we hold.
+    CloseRefused {
+        /// Why.
+        reason: RejectReason,
+    },
     /// The channel is settled.
     Settled {
         /// Paid to participant 1.

@@ -19,8 +19,10 @@ use crate::signature::StateSignature;
 use crate::state::{State, StateKind};
 
 /// A restored channel signs nothing within this many versions: it cannot know how many it has lost, and
-/// signing one of them again for other content would be fatal. Half of the gap that a peer accepts.
-pub const RESTORE_GAP: u64 = 1 << 31;
+/// signing one of them again for other content would be fatal. A peer that jumps as far as it may with
+/// every state would need 2^34 of them to get this far; what a final state may jump is 2^8 times it, so
+/// that a record which was restored again and again can still be closed by both.
+pub const RESTORE_GAP: u64 = 1 << 44;
 
 /// Looks at a state that the counterparty, a tower, a proof file or the chain shows.
 ///

@@ -25,6 +25,7 @@ pub(crate) fn connect(change: &mut Change<'_>, now: EngineTime) -> Result<(), Pr
         now,
         generation: change.session.generation,
         head: change.session.head,
+        wanted: change.session.wanted,
         ..Session::default()
     };
     match &change.parts.phase {
@@ -128,8 +129,9 @@ fn replay_proposer(change: &mut Change<'_>) -> Result<(), ProtocolError> {
     if matches!(change.parts.phase, Phase::Settled(_)) {
         return Ok(());
     }
-    let newest = change.parts.in_flight.iter().rev().find(|entry| !entry.is_rejected).cloned();
-    if let Some(in_flight) = newest {
+    let newest = change.parts.in_flight.iter().rev().find(|entry| !entry.is_rejected);
+    // A final state stays on offer: nothing else ever will be.
+    if let Some(in_flight) = newest.or(closing::bound_final(&change.parts)).cloned() {
         propose::send_proposal(change, &in_flight);
         change.session.asked();
     }
@@ -158,6 +160,7 @@ fn replay_acceptor(change: &mut Change<'_>, taken_in: Sequence) {
     if !change.parts.own_pending.is_empty() {
         change.session.asked();
     }
+    withdraw::ask_again(change);
     if change.parts.phase == Phase::Closing(ClosingStage::Requested) {
         closing::send_request(change);
     }

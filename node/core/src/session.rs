@@ -1,6 +1,7 @@
 //! What a channel knows only while the node runs: timeouts, the newest head, a peer's claims.
 
 use crate::ids::Version;
+use crate::money::Amount;
 use crate::time::{BlockPoint, EngineTime};
 
 /// Lost with every restart, and nothing is lost by it.
@@ -18,6 +19,9 @@ pub(crate) struct Session {
     pub(crate) head: BlockPoint,
     /// The highest version that the counterparty claims to have bound, without proof.
     pub(crate) claimed_by_peer: Version,
+    /// Acceptor only: the withdrawal that our operator asks for, to each side. No other one may take
+    /// money of ours. Kept over connections; after a restart the operator asks again.
+    pub(crate) wanted: Option<(Amount, Amount)>,
 }
 
 impl Session {

@@ -143,6 +143,7 @@ fn notice_bound(notice: &Notice) -> usize {
         | Notice::Withdrawn { .. }
         | Notice::WithdrawalExpired { .. }
         | Notice::WithdrawalRefused { .. }
+        | Notice::CloseRefused { .. }
         | Notice::Settled { .. }
         | Notice::Frozen { .. }
         | Notice::Restored { .. }

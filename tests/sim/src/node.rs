@@ -395,6 +395,7 @@ fn name_of(notice: &Notice) -> &'static str {
         Notice::Withdrawn { .. } => "told: withdrawn",
         Notice::WithdrawalExpired { .. } => "told: withdrawal expired",
         Notice::WithdrawalRefused { .. } => "told: withdrawal refused",
+        Notice::CloseRefused { .. } => "told: close refused",
         Notice::Settled { .. } => "told: settled",
         Notice::Frozen { .. } => "told: frozen",
         Notice::Restored { .. } => "told: restored",

@@ -253,7 +253,8 @@ impl World {
             5 => self.pay_invoice(side),
             6 if self.scenario.has_withdrawals => {
                 let (out1, out2) = (self.rng.below(40), self.rng.below(40));
-                let out1 = if side == Side::Two { 0 } else { out1 };
+                // Each takes out its own: the other side would refuse the rest.
+                let (out1, out2) = if side == Side::Two { (0, out2) } else { (out1, 0) };
                 self.stats.count("orders: withdraw");
                 let (out1, out2) = (Amount::from(out1), Amount::from(out2));
                 self.order(side, Command::Withdraw { out1, out2 }).map(drop)

@@ -5,9 +5,10 @@ use crate::change::{Change, Permit};
 use crate::error::ProtocolError;
 use crate::ids::{Side, Version};
 use crate::message::{PeerMessage, RejectReason};
-use crate::phase::open::accept::MAX_VERSION_GAP;
+use crate::phase::open::accept::MAX_FINAL_VERSION_GAP;
 use crate::phase::open::propose;
-use crate::record::{ClosingStage, LeftOut, Phase, RecordParts};
+use crate::record::{ClosingStage, InFlight, LeftOut, Phase, RecordParts};
+use crate::state::StateKind;
 use crate::terms::MAX_IN_FLIGHT;
 use crate::time::BlockTimestamp;
 
@@ -24,7 +25,7 @@ pub(crate) fn order(change: &mut Change<'_>) -> Result<(), ProtocolError> {
             let claimed = change.session.claimed_by_peer.next().unwrap_or_default();
             let current = change.parts.guard.highest;
             // A claim beyond every bound is no reason not to close.
-            let is_usable = claimed.0.saturating_sub(current.0) <= MAX_VERSION_GAP;
+            let is_usable = claimed.0.saturating_sub(current.0) <= MAX_FINAL_VERSION_GAP;
             drain(change, if is_usable { claimed } else { Version::ZERO })
         }
         Side::Two => {
@@ -55,15 +56,34 @@ pub(crate) fn handle_request(
         // P46: whoever asks may hide a newer state than the one that we know. A final state on what may
         // be old is for our operator to order.
         Ok(Permit::FinalOnly) => Err(ProtocolError::Restored),
-        // The link may repeat: a final state is on its way already.
-        Err(ProtocolError::FinalBound) => Ok(()),
+        Err(ProtocolError::FinalBound) => {
+            show_final_again(change, min_version);
+            Ok(())
+        }
         Err(error) => Err(error),
     }
 }
 
+/// A final state is bound already: it goes out again, since it may have been refused for not being
+/// ordered on the other side. One that is too low for a side that lost data can be signed by nobody.
+fn show_final_again(change: &mut Change<'_>, min_version: Version) {
+    let Some(bound) = bound_final(&change.parts).cloned() else { return };
+    if bound.state.version >= min_version {
+        propose::send_proposal(change, &bound);
+        change.session.asked();
+    } else if !bound.is_rejected {
+        propose::mark_rejected(change, bound.state.version, RejectReason::NotNow);
+    }
+}
+
+/// The final state that we have bound and the other side has not signed yet.
+pub(crate) fn bound_final(parts: &RecordParts) -> Option<&InFlight> {
+    parts.in_flight.last().filter(|proposal| proposal.state.kind == StateKind::Final)
+}
+
 fn drain(change: &mut Change<'_>, min_version: Version) -> Result<(), ProtocolError> {
     let current = change.parts.guard.highest;
-    if min_version.0.saturating_sub(current.0) > MAX_VERSION_GAP {
+    if min_version.0.saturating_sub(current.0) > MAX_FINAL_VERSION_GAP {
         return Err(ProtocolError::VersionGap { version: min_version, current });
     }
     let before = match &change.parts.phase {
@@ -75,8 +95,10 @@ fn drain(change: &mut Change<'_>, min_version: Version) -> Result<(), ProtocolEr
         | Phase::Disputed(_)
         | Phase::Settled(_) => Version::ZERO,
     };
-    let min_version = min_version.max(before);
-    change.write().phase = Phase::Closing(ClosingStage::Draining { min_version });
+    let stage = ClosingStage::Draining { min_version: min_version.max(before) };
+    if change.parts.phase != Phase::Closing(stage) {
+        change.write().phase = Phase::Closing(stage);
+    }
     match change.permit()? {
         Permit::Any | Permit::Draining => propose::propose_more(change),
         Permit::FinalOnly => propose_final_if_drained(change),

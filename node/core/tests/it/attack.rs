@@ -5,14 +5,19 @@ use crate::lock::lock;
 use alloy_primitives::B256;
 use lockstep_core::chain::ChainFact;
 use lockstep_core::digest::SigningDomain;
+use lockstep_core::error::ProtocolError;
 use lockstep_core::ids::{Sequence, Side, Version};
 use lockstep_core::input::Command;
 use lockstep_core::message::{PeerMessage, RejectReason};
 use lockstep_core::money::{Amount, Deposits};
 use lockstep_core::output::Notice;
+use lockstep_core::record::FreezeReason;
 use lockstep_core::state::State;
 use lockstep_core::time::Finality;
 use lockstep_core::update::{Action, Update};
+
+mod restore;
+mod withdraw;
 
 const SECRET: B256 = B256::repeat_byte(7);
 
@@ -176,4 +181,20 @@ fn p66_withdrawals_that_are_over_take_no_room_from_payments() {
         pair.one.pay(1).unwrap();
     }
     assert_eq!(pair.one.channel.parts().guard.bound.len(), 64);
+}
+
+#[test]
+fn p37_an_answer_or_a_wish_that_is_repeated_costs_no_write() {
+    let mut pair = Pair::open();
+    pair.one.pay(1).unwrap();
+    pair.one.pay(1).unwrap();
+    let ask = PeerMessage::CloseRequest { min_version: Version(1) };
+    for message in [reject(2, Some(Sequence(1))), ask] {
+        pair.one.peer(message.clone()).unwrap();
+        let writes = pair.one.disk.writes;
+        for _ in 0..5 {
+            pair.one.peer(message.clone()).unwrap();
+        }
+        assert_eq!(pair.one.disk.writes, writes, "{message:?}");
+    }
 }

@@ -2,14 +2,17 @@
 
 use crate::kit::*;
 use alloy_primitives::B256;
+use lockstep_core::digest::SigningDomain;
 use lockstep_core::error::{ErrorClass, ProtocolError};
 use lockstep_core::ids::{InvoiceId, Sequence, Side, Version};
 use lockstep_core::input::{Command, Input};
 use lockstep_core::message::{PeerMessage, RejectReason};
 use lockstep_core::output::Notice;
+use lockstep_core::state::StateKind;
 use lockstep_core::terms::Policy;
 use lockstep_core::time::{BlockTimestamp, EngineTime};
 use lockstep_core::update::{Action, Memo, Payment};
+use lockstep_core::{MAX_FINAL_VERSION_GAP, MAX_VERSION_GAP};
 
 fn applied(notice: &Notice) -> bool {
     matches!(notice, Notice::Applied { .. })
@@ -81,9 +84,20 @@ fn p35_only_newer_versions_within_a_bounded_gap_are_signed() {
         panic!("a proposal")
     };
     let mut far = proposal.clone();
-    far.state.version = Version((1 << 32) + 1);
-    let result = pair.two.peer(PeerMessage::Propose { proposal: far, signature });
-    assert!(matches!(result, Err(ProtocolError::VersionGap { .. })));
+    let ordinary = (StateKind::Ordinary, MAX_VERSION_GAP);
+    for (kind, gap) in [ordinary, (StateKind::Final, MAX_FINAL_VERSION_GAP)] {
+        far.state.kind = kind;
+        far.state.version = Version(gap + 1);
+        let offer = PeerMessage::Propose { proposal: far.clone(), signature };
+        let result = pair.two.peer(offer);
+        assert!(matches!(result, Err(ProtocolError::VersionGap { .. })), "{kind:?}");
+        far.state.version = Version(gap);
+        let digest = SigningDomain::new(DOMAIN).state(&far.state);
+        let signature = sign(Side::One, digest);
+        let offer = PeerMessage::Propose { proposal: far.clone(), signature };
+        let taken = pair.two.channel.handle(Input::Peer(offer));
+        assert!(taken.is_ok(), "{taken:?}");
+    }
     let mut zero = proposal;
     zero.state.version = Version(0);
     let result = pair.two.peer(PeerMessage::Propose { proposal: zero, signature });

@@ -50,6 +50,7 @@ pub(crate) fn line_to(notice: &Notice) -> v1::HistoryLine {
         Notice::CloseVanished => tag(v1::NoticeTag::CloseVanished),
         Notice::Withdrawn { version } => Line::Withdrawn(version.0),
         Notice::WithdrawalExpired { version } => Line::WithdrawalExpired(version.0),
+        Notice::CloseRefused { reason } => Line::CloseRefused(channel::reason_to(*reason)),
         Notice::WithdrawalRefused { reason } => {
             Line::WithdrawalRefused(channel::reason_to(*reason))
         }
@@ -130,6 +131,9 @@ pub(crate) fn line_from(
         Line::UnprovenClaim(claimed) => Notice::UnprovenClaim { version: version(claimed) },
         Line::Withdrawn(withdrawn) => Notice::Withdrawn { version: version(withdrawn) },
         Line::WithdrawalExpired(expired) => Notice::WithdrawalExpired { version: version(expired) },
+        Line::CloseRefused(reason) => {
+            Notice::CloseRefused { reason: channel::reason_from(reason)? }
+        }
         Line::WithdrawalRefused(reason) => {
             Notice::WithdrawalRefused { reason: channel::reason_from(reason)? }
         }

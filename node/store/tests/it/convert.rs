@@ -229,6 +229,7 @@ fn every_notice_becomes_history_and_comes_back() {
         notices.push(Notice::Failed { id, reason });
         notices.push(Notice::Refused { sequence: Sequence(4), reason });
         notices.push(Notice::WithdrawalRefused { reason });
+        notices.push(Notice::CloseRefused { reason });
     }
     notices.extend(actions().into_iter().map(|action| Notice::Applied { id, action, version }));
     let outputs = notices.iter().cloned().map(Output::Notify).collect();

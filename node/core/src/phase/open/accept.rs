@@ -19,8 +19,12 @@ use crate::state::StateKind;
 use crate::update::{Action, MAX_PENDING_UPDATES, Update};
 use std::collections::BTreeSet;
 
-/// A version this far above what is bound is an attack on the line of versions.
-pub const MAX_VERSION_GAP: u64 = 1 << 32;
+/// The proposer counts its versions one by one, and at most a window of them stays unsigned, so a wider
+/// jump has no honest reason: it would only lead to versions that a restored side takes for unused.
+pub const MAX_VERSION_GAP: u64 = 1 << 10;
+/// A final state may jump this far, since a side that lost data must get beyond all that it may have
+/// signed. Nothing follows it, so this uses up nothing.
+pub const MAX_FINAL_VERSION_GAP: u64 = 1 << 52;
 
 /// Why a well-formed proposal is not signed.
 struct Fault {
@@ -54,19 +58,13 @@ pub(crate) fn handle_propose(
     if answer_known(change, proposal, signature)? {
         return Ok(());
     }
-    let permit = change.permit()?;
     let state = &proposal.state;
-    check_version(&change.parts, state.version)?;
-    let verdict = match permit {
-        // P46: a peer that hides the newest state must not get a final one on an older; only our own
-        // operator's order to close says that what we know is good enough.
-        Permit::FinalOnly
-            if state.kind == StateKind::Ordinary
-                || change.parts.phase != Phase::Closing(ClosingStage::Requested) =>
-        {
-            return Err(ProtocolError::Restored);
+    let verdict = match change.permit()? {
+        Permit::FinalOnly => check_last(&change.parts, proposal),
+        Permit::Any | Permit::Draining => {
+            check_version(&change.parts, state.version, state.kind)?;
+            check_content(change, proposal)
         }
-        Permit::FinalOnly | Permit::Any | Permit::Draining => check_content(change, proposal),
     };
     let key = change.parts.setup.counterparty_key.ok_or(ProtocolError::WrongPhase)?;
     match verdict {
@@ -134,15 +132,46 @@ fn answer_known(
 }
 
 /// P35: strictly newer than anything bound, within a bounded gap.
-pub(crate) fn check_version(parts: &RecordParts, version: Version) -> Result<(), ProtocolError> {
+pub(crate) fn check_version(
+    parts: &RecordParts,
+    version: Version,
+    kind: StateKind,
+) -> Result<(), ProtocolError> {
     let current = parts.guard.highest;
     if version <= current {
         return Err(ProtocolError::StaleVersion { version, current });
     }
-    if version.0.saturating_sub(current.0) > MAX_VERSION_GAP {
+    let limit = match kind {
+        StateKind::Ordinary => MAX_VERSION_GAP,
+        StateKind::Final => MAX_FINAL_VERSION_GAP,
+    };
+    if version.0.saturating_sub(current.0) > limit {
         return Err(ProtocolError::VersionGap { version, current });
     }
     Ok(())
+}
+
+/// P46: what a side that lost data signs: a final state that says what it holds, above all that it may
+/// have signed, and only once its own operator has ordered the close, since a peer that hides the newest
+/// state must not get a final one on an older. How many updates are in it, the proposer knows better.
+///
+/// The proposer gets an answer to whatever is not signed, or it would wait for one and never close.
+fn check_last(parts: &RecordParts, proposal: &Proposal) -> Result<Checked, Fault> {
+    let state = &proposal.state;
+    let is_ordered = parts.phase == Phase::Closing(ClosingStage::Requested);
+    let is_new = check_version(parts, state.version, state.kind).is_ok();
+    if state.kind == StateKind::Ordinary || !is_ordered || !is_new {
+        return Err(Fault::of(RejectReason::NotNow));
+    }
+    let held = Draft::from_base(parts.base.as_ref());
+    let expected = held.state(state.channel_id, state.version, StateKind::Final);
+    if expected != Ok(*state) || held.locks() != proposal.locks {
+        return Err(Fault::of(RejectReason::Mismatch));
+    }
+    check_acceptable(parts, state).map_err(|_| Fault::of(RejectReason::InsufficientBalance))?;
+    let Sequences { one, two } = parts.base_sequences;
+    let sequences = Sequences { one, two: two.max(proposal.intents_through) };
+    Ok(Checked { sequences, new_updates: vec![] })
 }
 
 /// Net and locks must change by exactly the listed updates and our own intents.
@@ -186,7 +215,11 @@ fn apply_intents(
     proposal: &Proposal,
     draft: &mut Draft,
 ) -> Result<Sequence, Fault> {
-    let through = proposal.intents_through;
+    let through = match proposal.state.kind {
+        StateKind::Ordinary => proposal.intents_through,
+        // A proposer that lost data has lost its count of our intents too, and takes no new ones.
+        StateKind::Final => proposal.intents_through.max(parts.base_sequences.two),
+    };
     if through < parts.base_sequences.two || through > parts.own_sequence {
         return Err(Fault::of(RejectReason::Mismatch));
     }
@@ -222,6 +255,8 @@ fn countersign(
     };
     let Checked { sequences, new_updates } = checked;
     apply::replace_base(change, base, sequences);
+    let parts = change.write();
+    parts.own_sequence = parts.own_sequence.max(sequences.two);
     for update in new_updates {
         apply::apply(change, Side::One, update, version)?;
     }

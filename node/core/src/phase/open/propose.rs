@@ -6,6 +6,7 @@ use crate::draft::Draft;
 use crate::error::{Invariant, ProtocolError};
 use crate::ids::{Sequence, Side, Version};
 use crate::message::{Proposal, RejectReason, UnsignedMessage};
+use crate::output::Notice;
 use crate::phase::closing;
 use crate::phase::open::apply;
 use crate::record::{CoSigned, InFlight, LeftOut, PendingUpdate, RecordParts, Sequences};
@@ -254,38 +255,67 @@ pub(crate) fn handle_reject(
         return Err(ProtocolError::WrongRole { side: Side::One });
     }
     let is_old = version <= change.parts.base.as_ref().map_or(Version::ZERO, |b| b.state.version);
-    let place = change.parts.in_flight.iter().position(|entry| entry.state.version == version);
-    let Some(place) = place else {
+    if change.parts.in_flight.iter().all(|entry| entry.state.version != version) {
         return if is_old { Ok(()) } else { Err(ProtocolError::UnknownVersion { version }) };
+    }
+    mark_rejected(change, version, reason);
+    let left_out = LeftOut { from: next_version(&change.parts)?, reason };
+    let is_fault = |entry: &PendingUpdate| match at_fault {
+        Some(sequence) => entry.update.sequence == sequence,
+        None => false,
     };
-    let from = next_version(&change.parts)?;
-    let parts = change.write();
-    // Only the newest is ever answered, so this answers the older ones too; each may still be signed.
-    for answered in parts.in_flight.iter_mut().take(place.saturating_add(1)) {
-        answered.is_rejected = true;
-    }
-    let at_fault = at_fault.and_then(|sequence| {
-        parts.own_pending.iter_mut().find(|entry| entry.update.sequence == sequence)
-    });
-    if let Some(entry) = at_fault
-        && entry.left_out.is_none()
-    {
-        entry.left_out = Some(LeftOut { from, reason });
-    }
+    leave_out(change, Side::One, left_out, is_fault);
     let unanswered = unanswered(&change.parts);
     if unanswered == 0 && change.parts.in_flight.len() >= MAX_REFUSALS {
-        leave_out_all(change, LeftOut { from, reason });
+        leave_out_all(change, left_out);
     }
     change.session.heard(unanswered > 0);
     propose_more(change)
 }
 
+/// The acceptor has answered a version with no. It only ever answers the newest, so the older ones are
+/// answered too; each may still be signed. A repeated answer changes nothing.
+pub(crate) fn mark_rejected(change: &mut Change<'_>, version: Version, reason: RejectReason) {
+    let is_meant = |entry: &InFlight| entry.state.version <= version && !entry.is_rejected;
+    if !change.parts.in_flight.iter().any(is_meant) {
+        return;
+    }
+    let mut is_last = false;
+    for answered in change.write().in_flight.iter_mut().filter(|entry| is_meant(entry)) {
+        answered.is_rejected = true;
+        is_last |= answered.state.kind == StateKind::Final;
+    }
+    if is_last {
+        // Nothing may follow it (P41): what is left is a close with what we hold.
+        change.notify(Notice::CloseRefused { reason });
+    }
+}
+
+/// Leaves one side's updates out of the next state, those that are not left out already.
+fn leave_out(
+    change: &mut Change<'_>,
+    by: Side,
+    left_out: LeftOut,
+    is_meant: impl Fn(&PendingUpdate) -> bool,
+) {
+    let is_meant = |entry: &PendingUpdate| entry.left_out.is_none() && is_meant(entry);
+    let is_own = by == change.side();
+    let pending = if is_own { &change.parts.own_pending } else { &change.parts.peer_pending };
+    if !pending.iter().any(is_meant) {
+        return;
+    }
+    let parts = change.write();
+    let pending = if is_own { &mut parts.own_pending } else { &mut parts.peer_pending };
+    for entry in pending.iter_mut().filter(|entry| is_meant(entry)) {
+        entry.left_out = Some(left_out);
+    }
+}
+
 /// Nothing that waits goes into the next state: it says what the base says, and its acceptance ends the
 /// refused ones.
 pub(crate) fn leave_out_all(change: &mut Change<'_>, left_out: LeftOut) {
-    let parts = change.write();
-    for entry in parts.own_pending.iter_mut().chain(&mut parts.peer_pending) {
-        entry.left_out = entry.left_out.or(Some(left_out));
+    for side in [Side::One, Side::Two] {
+        leave_out(change, side, left_out, |_| true);
     }
 }
 

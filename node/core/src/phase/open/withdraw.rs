@@ -15,7 +15,7 @@ use crate::record::{Phase, RecordParts, Withdrawal};
 use crate::request::SigningContent;
 use crate::rules;
 use crate::signature::StateSignature;
-use crate::state::PartialWithdraw;
+use crate::state::{PartialWithdraw, StateKind};
 use crate::terms::Features;
 use crate::time::BlockTimestamp;
 use alloy_primitives::B256;
@@ -23,6 +23,10 @@ use alloy_primitives::B256;
 /// A withdrawal must land within this. Until then every state must be valid with and without it, so
 /// it is short. Units: seconds of the chain's clock.
 pub const WITHDRAW_TTL_SECS: u64 = 24 * 3_600;
+
+/// How far the proposer's view of the chain may be ahead of the acceptor's, which judges the deadline.
+/// Units: seconds.
+const WITHDRAW_SLACK_SECS: u64 = 3_600;
 
 /// Our operator wants to withdraw.
 pub(crate) fn order(
@@ -38,9 +42,19 @@ pub(crate) fn order(
         Side::One => propose_withdrawal(change, out1, out2),
         Side::Two => {
             check_funds(&change.parts, out1, out2)?;
-            change.send(PeerMessage::WithdrawRequest { out1, out2 });
+            change.session.wanted = Some((out1, out2));
+            ask_again(change);
             Ok(())
         }
+    }
+}
+
+/// Asks for the withdrawal that our operator wants, for the first time or again.
+pub(crate) fn ask_again(change: &mut Change<'_>) {
+    if let Some((out1, out2)) = change.session.wanted
+        && require_open(change).is_ok()
+    {
+        change.send(PeerMessage::WithdrawRequest { out1, out2 });
     }
 }
 
@@ -52,6 +66,14 @@ pub(crate) fn handle_request(
 ) -> Result<(), ProtocolError> {
     if change.side() != Side::One {
         return Err(ProtocolError::WrongRole { side: Side::One });
+    }
+    // The link may repeat: what was asked for is on offer already.
+    if let Some(Withdrawal { withdraw, counterparty_signature: None }) = change.parts.withdrawal
+        && (withdraw.out1, withdraw.out2) == (out1, out2)
+        && change.permit().is_ok()
+    {
+        resend(change, &withdraw);
+        return Ok(());
     }
     let reason = match require_open(change) {
         Ok(()) if out1.is_zero() && !out2.is_zero() => {
@@ -168,19 +190,17 @@ pub(crate) fn handle_propose(
     }
     let outstanding = change.parts.withdrawal.map(|outstanding| outstanding.withdraw);
     if outstanding == Some(*withdraw) {
+        // What was bound may be signed again, also once a close was seen; a frozen channel answers nobody.
+        if let Some(reason) = change.parts.marks.frozen {
+            return Err(ProtocolError::Frozen { reason });
+        }
         resend(change, withdraw);
         return Ok(());
     }
     require_open(change)?;
-    accept::check_version(&change.parts, withdraw.version)?;
-    let PartialWithdraw { version, out1, out2, deadline, .. } = *withdraw;
-    let now = rules::now(&change.parts);
-    let latest = now.checked_add_secs(WITHDRAW_TTL_SECS.saturating_mul(2));
-    let is_expected = *withdraw == content(&change.parts, version, out1, out2, deadline)
-        && deadline > now
-        && latest.is_some_and(|latest| deadline <= latest);
-    if !is_expected || check_content(&change.parts, withdraw).is_err() {
-        let reason = RejectReason::Mismatch;
+    let version = withdraw.version;
+    accept::check_version(&change.parts, version, StateKind::Ordinary)?;
+    if let Err(reason) = check_offer(change, withdraw) {
         change.send(PeerMessage::WithdrawReject { version, reason });
         return Ok(());
     }
@@ -190,8 +210,26 @@ pub(crate) fn handle_propose(
     change.bind(version, digest)?;
     let withdrawal = Withdrawal { withdraw: *withdraw, counterparty_signature: Some(signature) };
     change.write().withdrawal = Some(withdrawal);
+    change.session.wanted = None;
     resend(change, withdraw);
     Ok(())
+}
+
+/// What the acceptor signs: the newest state, a short deadline, and of its own money only what its
+/// operator asked for. While a withdrawal is outstanding its owner cannot spend it, so one that nobody
+/// wants would take it hostage (P36).
+fn check_offer(change: &Change<'_>, withdraw: &PartialWithdraw) -> Result<(), RejectReason> {
+    let PartialWithdraw { version, out1, out2, deadline, .. } = *withdraw;
+    let now = rules::now(&change.parts);
+    let latest = now.checked_add_secs(WITHDRAW_TTL_SECS.saturating_add(WITHDRAW_SLACK_SECS));
+    let is_expected = *withdraw == content(&change.parts, version, out1, out2, deadline)
+        && deadline > now
+        && latest.is_some_and(|latest| deadline <= latest);
+    if !is_expected || check_content(&change.parts, withdraw).is_err() {
+        return Err(RejectReason::Mismatch);
+    }
+    let is_wanted = out2.is_zero() || change.session.wanted == Some((out1, out2));
+    if is_wanted { Ok(()) } else { Err(RejectReason::Policy) }
 }
 
 /// The withdrawal is co-signed; the duty to bring it to the chain follows from the record.
@@ -226,9 +264,15 @@ pub(crate) fn handle_reject(
     version: Version,
     reason: RejectReason,
 ) -> Result<(), ProtocolError> {
-    let is_ours =
-        change.parts.withdrawal.is_some_and(|outstanding| outstanding.withdraw.version == version);
-    if is_ours || version == Version::ZERO {
+    let is_ours = match change.side() {
+        Side::One => {
+            let outstanding = change.parts.withdrawal.map(|known| known.withdraw.version);
+            outstanding == Some(version)
+        }
+        // The other side's no ends what was asked for, or it could still be offered at any later time.
+        Side::Two => change.session.wanted.take().is_some(),
+    };
+    if is_ours {
         change.session.heard(false);
         change.notify(Notice::WithdrawalRefused { reason });
     }
