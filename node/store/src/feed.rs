@@ -65,7 +65,8 @@ impl Count {
             | Line::Funded(_)
             | Line::Withdrawn(_)
             | Line::WithdrawalExpired(_)
-            | Line::WithdrawalRefused(_) => self == Self::Channels,
+            | Line::WithdrawalRefused(_)
+            | Line::CloseRefused(_) => self == Self::Channels,
             Line::Settled(_) => self != Self::Payments,
             Line::CloseSeen(_)
             | Line::Frozen(_)
