@@ -8,6 +8,7 @@ use lockstep_core::chain::{ChainCall, ChannelStatus, Obligation};
 use lockstep_core::commit::Transition;
 use lockstep_core::ids::{Digest, Side, Version};
 use lockstep_core::message::PeerMessage;
+use lockstep_core::money::Amount;
 use lockstep_core::output::{Notice, Output};
 use lockstep_core::record::{Phase, RecordParts};
 use lockstep_core::request::{SigningContent, SigningRequest};
@@ -17,7 +18,7 @@ use lockstep_core::update::{Action, Update};
 use crate::chain::Chain;
 use crate::disk::Disk;
 use crate::keys::place;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Step};
 use crate::scenario::Scenario;
 use crate::violation::{Checked, ensure};
 
@@ -36,6 +37,8 @@ pub struct Memory {
     pub is_restored: bool,
     /// The operator ordered a unilateral close.
     pub force_ordered: bool,
+    /// What of its own the operator ever asked to take out.
+    pub withdrawn: Vec<Amount>,
 }
 
 /// All honest sides.
@@ -94,13 +97,14 @@ impl Audit {
                 memory.is_restored |= matches!(notice, Notice::Restored { .. });
                 if !memory.is_restored {
                     check_lock_end(side, notice, next, &memory.ledger)?;
-                    memory.ledger.take(side, notice, next)?;
+                    memory.ledger.take(side, notice, Step { before, next, is_peer_honest })?;
                 }
             }
         }
         if !memory.is_restored {
             memory.ledger.check(next, is_peer_honest)?;
         }
+        check_kept(before, next)?;
         let newest = |parts: &RecordParts| {
             parts.base.as_ref().map_or(Version::ZERO, |base| base.state.version)
         };
@@ -125,6 +129,12 @@ impl Audit {
         {
             let detail = || format!("{version} is bound after the final {last}");
             ensure(false, "P41", detail)?;
+        }
+        let withdraw = next.withdrawal.map(|known| known.withdraw);
+        if let Some(withdraw) = withdraw.filter(|withdraw| withdraw.version == version) {
+            let out = [withdraw.out1, withdraw.out2][place(side)];
+            let is_asked = out.is_zero() || memory.withdrawn.contains(&out);
+            ensure(is_asked, "P36", || format!("{out:?} of {side:?} leaves and nobody asked"))?;
         }
         let Some(state) = find_state(next, version) else { return Ok(()) };
         if state.kind == StateKind::Final {
@@ -255,6 +265,21 @@ impl Audit {
         }
         Ok(())
     }
+}
+
+/// P40: what may have been signed is never forgotten before something newer is.
+fn check_kept(before: Option<&RecordParts>, next: &RecordParts) -> Checked<()> {
+    let base = next.base.as_ref().map_or(Version::ZERO, |base| base.state.version);
+    for proposal in before.iter().flat_map(|parts| &parts.in_flight) {
+        let version = proposal.state.version;
+        let is_kept = version <= base
+            || next
+                .in_flight
+                .iter()
+                .any(|kept| (kept.state, &kept.locks) == (proposal.state, &proposal.locks));
+        ensure(is_kept, "P40", || format!("{version} may be signed and was forgotten"))?;
+    }
+    Ok(())
 }
 
 /// P25: by the settled clock a lock goes back only after its expiry, and a secret counts only until then,

@@ -112,7 +112,10 @@ impl World {
     }
 
     /// An open that began comes to its end: active, or cancelled if the other side never joins.
-    fn finish_open(&mut self) -> Checked<()> {
+    ///
+    /// # Errors
+    /// If a property does not hold, or the open never ends.
+    pub fn finish_open(&mut self) -> Checked<()> {
         for count in 0..MAX_BLOCKS {
             let is_known = SIDES.iter().all(|side| self.nodes[place(*side)].parts().is_some());
             let is_final = self.chain.finalized().books.status() == self.status();
@@ -201,7 +204,7 @@ impl World {
             if self.is_over() {
                 return self.check_paid();
             }
-            if count == PATIENCE_BLOCKS && !self.is_fair() {
+            if count == PATIENCE_BLOCKS && !self.can_close_together() {
                 self.force_all()?;
             }
             self.pass_block()?;
@@ -225,6 +228,16 @@ impl World {
             Command::Close => "ends: cooperative close ordered",
             _ => "ends: force close ordered",
         });
+        // A side that lost data signs a final state only on the word of its own operator (P46).
+        let others = SIDES.into_iter().filter(|other| {
+            *other != side
+                && self.scenario.is_honest(*other)
+                && self.audit.of(*other).is_restored
+                && command == Command::Close
+        });
+        for other in others.collect::<Vec<_>>() {
+            self.order(other, Command::Close)?;
+        }
         self.order(side, command)?;
         self.talk()
     }
@@ -237,6 +250,16 @@ impl World {
             }
         }
         self.talk()
+    }
+
+    /// A cooperative close must work by itself: nobody cheats, and whoever lost data needs no ordinary
+    /// state any more, as one that takes out a lock would be.
+    fn can_close_together(&self) -> bool {
+        let has_lock = SIDES.iter().any(|side| {
+            let parts = self.nodes[place(*side)].parts();
+            parts.is_some_and(|p| p.base.as_ref().is_some_and(|base| !base.locks.is_empty()))
+        });
+        self.is_fair() || (self.scenario.is_all_honest() && !has_lock)
     }
 
     fn is_over(&self) -> bool {

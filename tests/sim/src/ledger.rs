@@ -26,6 +26,18 @@ pub struct Held {
     pub expiry: BlockTimestamp,
 }
 
+/// The durable step that a notice belongs to.
+#[derive(Clone, Copy, Debug)]
+pub struct Step<'a> {
+    /// The record before it.
+    pub before: Option<&'a RecordParts>,
+    /// The record after it.
+    pub next: &'a RecordParts,
+    /// Nobody cheats. A cheat as acceptor may bring back a lock of its own that a newer state in flight had
+    /// left out: the proposer does not tell of such a lock, so its end comes as the first news of it.
+    pub is_peer_honest: bool,
+}
+
 /// One node's books.
 #[derive(Clone, Debug, Default)]
 pub struct Ledger {
@@ -50,16 +62,20 @@ impl Ledger {
     ///
     /// # Errors
     /// If an update is final twice, after it failed, or with other content than was ordered.
-    pub fn take(&mut self, own: Side, notice: &Notice, next: &RecordParts) -> Checked<()> {
+    pub fn take(&mut self, own: Side, notice: &Notice, step: Step<'_>) -> Checked<()> {
         match notice {
             Notice::Queued { id } => {
-                let entry = next.own_pending.iter().find(|e| e.update.sequence == id.sequence);
+                let entry = step.next.own_pending.iter().find(|e| e.update.sequence == id.sequence);
                 if let Some(entry) = entry {
                     self.ordered.insert(id.sequence, entry.update.action.clone());
                 }
                 Ok(())
             }
-            Notice::Applied { id, action, .. } => self.apply(own, *id, action),
+            Notice::Applied { id, action, .. } => {
+                let base = step.before.and_then(|parts| parts.base.as_ref());
+                let silent = base.filter(|_| own == Side::One && !step.is_peer_honest);
+                self.apply(own, *id, action, silent.map_or(&[], |base| &base.locks))
+            }
             Notice::Failed { id, .. } => {
                 let ordered = self.ordered.get(&id.sequence).cloned();
                 let is_new =
@@ -74,7 +90,10 @@ impl Ledger {
         }
     }
 
-    fn apply(&mut self, own: Side, id: PaymentId, action: &Action) -> Checked<()> {
+    /// `silent` holds locks that may be there though nobody told of them.
+    fn apply(&mut self, own: Side, id: PaymentId, action: &Action, silent: &[Lock]) -> Checked<()> {
+        let is_silent =
+            |hash: B256| silent.iter().any(|lock| lock.hash == hash && lock.payer() == own.other());
         let before = self.applied.insert(id, action.clone());
         ensure(before.is_none(), "P37", || format!("{id:?} is final twice"))?;
         if id.payer == own {
@@ -91,20 +110,22 @@ impl Ledger {
                 ensure(before.is_none(), "P25", || format!("lock {} is there twice", lock.hash))?;
             }
             Action::SettleLock { hash, .. } => {
-                if let Some(held) = self.end_lock(*hash)? {
+                if let Some(held) = self.end_lock(*hash, is_silent(*hash))? {
                     self.pay(held.payer, held.amount);
                 }
             }
             Action::FailLock { hash } | Action::ExpireLock { hash } => {
-                self.end_lock(*hash)?;
+                self.end_lock(*hash, is_silent(*hash))?;
             }
         }
         Ok(())
     }
 
-    fn end_lock(&mut self, hash: B256) -> Checked<Option<Held>> {
+    fn end_lock(&mut self, hash: B256, is_silent: bool) -> Checked<Option<Held>> {
         let held = self.locks.remove(&hash);
-        ensure(held.is_some(), "P25", || format!("lock {hash} ends and was never there"))?;
+        ensure(held.is_some() || is_silent, "P25", || {
+            format!("lock {hash} ends and was never there")
+        })?;
         Ok(held)
     }
 

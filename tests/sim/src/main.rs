@@ -10,7 +10,7 @@ use lockstep_sim::stats::Stats;
 use lockstep_sim::trace::Trace;
 
 const HELP: &str = "\
-lockstep-sim [--seeds N] [--from SEED] [--minutes M] [--threads T]   many seeds, past failures first
+lockstep-sim [--seeds N] [--from SEED] [--minutes M] [--threads T] [--failures F]   many seeds, past failures first
 lockstep-sim --seed SEED [--trace]                                   one seed, with its story";
 
 /// Past failing seeds, replayed first.
@@ -21,13 +21,22 @@ struct Orders {
     from: u64,
     minutes: Option<u64>,
     threads: u64,
+    /// Ends the search.
+    failures: usize,
     one: Option<u64>,
     has_trace: bool,
 }
 
 fn parse(arguments: impl Iterator<Item = String>) -> Result<Orders, String> {
-    let mut orders =
-        Orders { seeds: 20_000, from: 0, minutes: None, threads: 2, one: None, has_trace: false };
+    let mut orders = Orders {
+        seeds: 20_000,
+        from: 0,
+        minutes: None,
+        threads: 2,
+        failures: 3,
+        one: None,
+        has_trace: false,
+    };
     let mut arguments = arguments;
     while let Some(name) = arguments.next() {
         if name == "--trace" {
@@ -41,6 +50,7 @@ fn parse(arguments: impl Iterator<Item = String>) -> Result<Orders, String> {
             "--from" => orders.from = value,
             "--minutes" => orders.minutes = Some(value),
             "--threads" => orders.threads = value,
+            "--failures" => orders.failures = usize::try_from(value).unwrap_or(usize::MAX),
             "--seed" => orders.one = Some(value),
             _ => return Err(HELP.to_owned()),
         }
@@ -140,7 +150,7 @@ fn work(orders: &Orders, past: &[u64], shared: &Shared, is_late: &(dyn Fn() -> b
             Err(failure) => {
                 let mut failures = shared.failures.lock().unwrap_or_else(PoisonError::into_inner);
                 failures.push(*failure);
-                if failures.len() >= 3 {
+                if failures.len() >= orders.failures {
                     shared.has_failed.store(true, Ordering::Relaxed);
                 }
             }

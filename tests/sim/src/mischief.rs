@@ -4,11 +4,13 @@ use alloy_primitives::B256;
 use lockstep_core::chain::{ChainCall, Evidence};
 use lockstep_core::digest::SigningDomain;
 use lockstep_core::ids::{Sequence, Side, Version};
-use lockstep_core::message::{PeerMessage, Proposal, ReestablishBody, SignedState};
+use lockstep_core::message::{PeerMessage, Proposal, ReestablishBody, RejectReason, SignedState};
 use lockstep_core::money::{Amount, Net};
 use lockstep_core::signature::StateSignature;
-use lockstep_core::state::State;
+use lockstep_core::state::{PartialWithdraw, State, StateKind};
+use lockstep_core::time::BlockTimestamp;
 use lockstep_core::update::{Action, Memo, Payment, Update};
+use lockstep_core::{MAX_FINAL_VERSION_GAP, MAX_VERSION_GAP, RESTORE_GAP};
 
 use crate::chain::Want;
 use crate::keys::{DOMAIN, Keys};
@@ -26,10 +28,14 @@ pub struct Mischief {
     pub side: Side,
     /// How it cheats.
     pub vice: Vice,
+    /// The newest block's time.
+    pub now: BlockTimestamp,
     /// It says nothing at the moment.
     is_mute: bool,
     sent: Vec<PeerMessage>,
     proposed: Vec<(State, Vec<lockstep_core::lock::Lock>)>,
+    /// What it keeps for later.
+    late: Vec<PeerMessage>,
     /// Every state that it can prove, by rising version.
     held: Vec<SignedState>,
 }
@@ -38,7 +44,16 @@ impl Mischief {
     /// A cheat that has done nothing yet.
     #[must_use]
     pub fn new(side: Side, vice: Vice) -> Self {
-        Self { side, vice, is_mute: false, sent: vec![], proposed: vec![], held: vec![] }
+        Self {
+            side,
+            vice,
+            now: BlockTimestamp(0),
+            is_mute: false,
+            sent: vec![],
+            proposed: vec![],
+            late: vec![],
+            held: vec![],
+        }
     }
 
     /// Takes down every signature that the honest side lets go.
@@ -98,6 +113,10 @@ impl Mischief {
                 stats.count("hostile: accept withheld");
                 vec![]
             }
+            (Vice::Haunter, message) => self.haunt(message, rng, stats),
+            (Vice::Hider, PeerMessage::Propose { proposal, .. }) => {
+                vec![self.reuse(proposal, keys, rng, stats)]
+            }
             (Vice::Equivocator, PeerMessage::Propose { proposal, signature }) => {
                 self.equivocate(proposal, signature, keys, rng, stats)
             }
@@ -114,6 +133,55 @@ impl Mischief {
             }
             (_, message) => vec![message],
         }
+    }
+
+    /// Keeps what it signed for later, and may say no instead.
+    fn haunt(
+        &mut self,
+        message: PeerMessage,
+        rng: &mut Rng,
+        stats: &mut Stats,
+    ) -> Vec<PeerMessage> {
+        let is_signed = matches!(message, PeerMessage::Accept { .. } | PeerMessage::Propose { .. });
+        if !is_signed || rng.below(3) == 0 {
+            return vec![message];
+        }
+        stats.count("hostile: kept for later");
+        let refusal = match &message {
+            PeerMessage::Accept { version, .. } => Some(PeerMessage::Reject {
+                version: *version,
+                reason: RejectReason::Policy,
+                update: None,
+                base: Version::ZERO,
+            }),
+            _ => None,
+        };
+        self.late.push(message);
+        refusal.filter(|_| rng.below(3) > 0).into_iter().collect()
+    }
+
+    /// Against somebody who lost data: jumps ahead before, and proposes a used version again after.
+    fn reuse(
+        &mut self,
+        mut proposal: Proposal,
+        keys: &Keys,
+        rng: &mut Rng,
+        stats: &mut Stats,
+    ) -> PeerMessage {
+        let used = rng.pick(&self.held).map(|held| held.state.version);
+        let state = &mut proposal.state;
+        state.version = match (state.kind, used) {
+            (StateKind::Final, Some(used)) if rng.coin() => used,
+            (_, _) if rng.below(6) == 0 => {
+                let far = [MAX_VERSION_GAP, 1 << 31, RESTORE_GAP, MAX_FINAL_VERSION_GAP];
+                Version(state.version.0 + far[rng.index(far.len())] - rng.below(3))
+            }
+            _ => state.version,
+        };
+        stats.count("hostile: version of its own choice");
+        let signature = self.sign(&proposal.state, keys);
+        self.proposed.push((proposal.state, proposal.locks.clone()));
+        PeerMessage::Propose { proposal, signature }
     }
 
     /// The same version once more, with other content and a valid signature.
@@ -211,7 +279,7 @@ impl Mischief {
         let mut state = newest.unwrap_or(State {
             channel_id,
             version: Version::ZERO,
-            kind: lockstep_core::state::StateKind::Ordinary,
+            kind: StateKind::Ordinary,
             net: Net::ZERO,
             locked1: Amount::ZERO,
             locked2: Amount::ZERO,
@@ -237,7 +305,7 @@ impl Mischief {
         let state = State {
             channel_id: keys.terms(period).channel_id(DOMAIN),
             version: Version(1),
-            kind: lockstep_core::state::StateKind::Ordinary,
+            kind: StateKind::Ordinary,
             net: Net::new(1).unwrap_or_default(),
             locked1: Amount::ZERO,
             locked2: Amount::ZERO,
@@ -275,6 +343,7 @@ impl Mischief {
                 stats.count("hostile: mood of the silent");
                 return None;
             }
+            Vice::Haunter => return self.haunt_late(keys, rng, stats),
             Vice::Equivocator
             | Vice::StaleCloser
             | Vice::Liar
@@ -288,13 +357,55 @@ impl Mischief {
         Some(message)
     }
 
+    /// A withdrawal of the other side's money, which holds that money up until its deadline.
+    fn take_hostage(&self, keys: &Keys, rng: &mut Rng) -> Option<PeerMessage> {
+        let newest = self.held.last()?.state;
+        let known = self.proposed.iter().map(|(state, _)| state.version).max();
+        let withdraw = PartialWithdraw {
+            channel_id: newest.channel_id,
+            version: Version(known.unwrap_or_default().max(newest.version).0 + 1),
+            net: newest.net,
+            locked1: newest.locked1,
+            locked2: newest.locked2,
+            locks_root: newest.locks_root,
+            out1: Amount::from(rng.below(2)),
+            out2: Amount::from(1 + rng.below(400)),
+            deadline: BlockTimestamp(self.now.0 + 3_600 * (1 + rng.below(48))),
+        };
+        let digest = SigningDomain::new(DOMAIN).partial_withdraw(&withdraw);
+        let signature = keys.sign(self.side, digest);
+        Some(PeerMessage::WithdrawPropose { withdraw, signature })
+    }
+
+    /// What was kept comes at last, or a withdrawal that nobody needs.
+    fn haunt_late(&mut self, keys: &Keys, rng: &mut Rng, stats: &mut Stats) -> Option<PeerMessage> {
+        if self.side == Side::One
+            && rng.below(6) == 0
+            && let Some(message) = self.take_hostage(keys, rng)
+        {
+            stats.count("hostile: withdrawal nobody asked for");
+            return Some(message);
+        }
+        if self.side == Side::Two && rng.below(6) == 0 {
+            stats.count("hostile: withdrawal asked for");
+            let out2 = Amount::from(1 + rng.below(2));
+            return Some(PeerMessage::WithdrawRequest { out1: Amount::ZERO, out2 });
+        }
+        if self.late.is_empty() {
+            return None;
+        }
+        stats.count("hostile: sent late");
+        let at = rng.index(self.late.len());
+        Some(self.late.remove(at))
+    }
+
     /// Something that it sends to the chain: an old state, or the best it can prove.
     pub fn close(&self, rng: &mut Rng) -> Option<Want> {
         let best = self.held.last();
         let any = rng.pick(&self.held);
         let shown = match self.vice {
             Vice::Withholder => best,
-            Vice::StaleCloser | Vice::Hider | Vice::Liar | Vice::Silent => any,
+            Vice::StaleCloser | Vice::Hider | Vice::Liar | Vice::Silent | Vice::Haunter => any,
             Vice::Equivocator
             | Vice::Replayer
             | Vice::Claimer

@@ -9,6 +9,7 @@ use lockstep_core::error::{ErrorClass, ProtocolError};
 use lockstep_core::ids::{ChannelId, Side};
 use lockstep_core::input::{Command, Input};
 use lockstep_core::message::PeerMessage;
+use lockstep_core::money::Amount;
 use lockstep_core::output::{Effect, Notice, Output};
 use lockstep_core::record::RecordParts;
 use lockstep_core::request::SigningRequest;
@@ -19,7 +20,7 @@ use crate::brief;
 use crate::chain::{Chain, Want};
 use crate::disk::{Cut, Disk, DiskError, Writer};
 use crate::follower::Follower;
-use crate::keys::Keys;
+use crate::keys::{Keys, place};
 use crate::rng::Rng;
 use crate::stats::Stats;
 use crate::trace::Trace;
@@ -147,9 +148,13 @@ impl Node {
             let detail = "the engine's clock alone changes the record".to_owned();
             return Err(Violation { property: "P57", detail });
         }
-        if told == Told::Force {
-            // Durable or not after a crash in the midst of it: it was ordered.
-            env.audit.of_mut(self.side).force_ordered = true;
+        // Durable or not after a crash in the midst of it: it was ordered.
+        match told {
+            Told::Force => env.audit.of_mut(self.side).force_ordered = true,
+            Told::Withdraw { out } => {
+                env.audit.of_mut(self.side).withdrawn.push(out[place(self.side)])
+            }
+            Told::Close | Told::Vanished | Told::Nothing => {}
         }
         let outcome = self.carry(step, env)?;
         if outcome.end == End::Done {
@@ -334,7 +339,7 @@ impl Node {
                     env.stats.count("close seen with a proposal in flight");
                 }
             }
-            Told::Force | Told::Vanished | Told::Nothing => {}
+            Told::Force | Told::Withdraw { .. } | Told::Vanished | Told::Nothing => {}
         }
     }
 }
@@ -357,6 +362,7 @@ enum Told {
     Close,
     Vanished,
     Force,
+    Withdraw { out: [Amount; 2] },
 }
 
 fn told_by(input: &Input) -> Told {
@@ -367,6 +373,7 @@ fn told_by(input: &Input) -> Told {
             _ => Told::Nothing,
         },
         Input::Command(Command::ForceClose) => Told::Force,
+        Input::Command(Command::Withdraw { out1, out2 }) => Told::Withdraw { out: [*out1, *out2] },
         _ => Told::Nothing,
     }
 }

@@ -29,10 +29,12 @@ pub enum Vice {
     IntentReplayer,
     /// As proposer takes more than the updates say, or touches locks that are not due.
     Skimmer,
+    /// Says no and means yes: keeps its signatures, and sends them when nobody expects them any more.
+    Haunter,
 }
 
 /// All of them.
-pub const VICES: [Vice; 10] = [
+pub const VICES: [Vice; 11] = [
     Vice::Equivocator,
     Vice::StaleCloser,
     Vice::Replayer,
@@ -43,6 +45,7 @@ pub const VICES: [Vice; 10] = [
     Vice::Claimer,
     Vice::IntentReplayer,
     Vice::Skimmer,
+    Vice::Haunter,
 ];
 
 /// How bad the link is. Units: times in a thousand messages.

@@ -219,6 +219,7 @@ impl World {
     fn misbehave(&mut self) -> Checked<()> {
         let Some(mut mischief) = self.mischief.take() else { return Ok(()) };
         let side = mischief.side;
+        mischief.now = self.now();
         if let Some(message) =
             mischief.say(&self.keys, self.scenario.challenge_period, &mut self.rng, &mut self.stats)
         {
@@ -252,7 +253,8 @@ impl World {
             4 => self.add_invoice(side),
             5 => self.pay_invoice(side),
             6 if self.scenario.has_withdrawals => {
-                let (out1, out2) = (self.rng.below(40), self.rng.below(40));
+                let most = if self.rng.coin() { 40 } else { spendable / 2 };
+                let (out1, out2) = (self.rng.below(most), self.rng.below(most));
                 // Each takes out its own: the other side would refuse the rest.
                 let (out1, out2) = if side == Side::Two { (0, out2) } else { (out1, 0) };
                 self.stats.count("orders: withdraw");

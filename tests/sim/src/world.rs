@@ -68,6 +68,8 @@ pub struct World {
     pub backup: Option<(Side, Disk)>,
     /// No more faults.
     pub is_calm: bool,
+    /// Everything that was sent, if somebody collects it.
+    pub tap: Option<Vec<PeerMessage>>,
     clocks: [u64; 2],
 }
 
@@ -96,6 +98,7 @@ impl World {
             invoices: vec![],
             backup: None,
             is_calm: false,
+            tap: None,
             clocks: [0; 2],
         };
         world.begin()?;
@@ -184,6 +187,9 @@ impl World {
         let faults =
             if self.is_calm { crate::scenario::LinkFaults::default() } else { self.scenario.link };
         self.stats.count("messages");
+        if let Some(tap) = &mut self.tap {
+            tap.push(message.clone());
+        }
         self.link.send(from.other(), message, &faults, &mut self.rng, &mut self.stats);
     }
 

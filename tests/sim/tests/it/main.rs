@@ -302,3 +302,17 @@ fn p65_a_silent_peer_is_noticed_by_the_engine_clock() {
     });
     assert_happened(&stats, "told: peer silent", 10);
 }
+
+#[test]
+fn p40_signatures_that_come_after_a_refusal_cost_nobody_anything() {
+    for side in [Side::One, Side::Two] {
+        let stats = check(0..60, hostile(side, Vice::Haunter));
+        assert_happened(&stats, "hostile: sent late", 60);
+    }
+}
+
+#[test]
+fn p36_a_withdrawal_that_nobody_asked_for_is_not_signed() {
+    let stats = check(0..80, hostile(Side::One, Vice::Haunter));
+    assert_happened(&stats, "hostile: withdrawal nobody asked for", 60);
+}
