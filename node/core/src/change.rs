@@ -7,10 +7,12 @@ use crate::error::{Invariant, ProtocolError};
 use crate::ids::{ChannelId, Digest, PaymentId, Sequence, Side, Version};
 use crate::message::{PeerMessage, UnsignedMessage};
 use crate::output::{AfterSigning, Notice, Output};
+use crate::phase::open::secret;
 use crate::record::{ChannelRecord, ClosingStage, MAX_BINDINGS, Phase, RecordParts};
 use crate::request::{SigningContent, SigningRequest};
 use crate::session::Session;
 use crate::time::BlockTimestamp;
+use alloy_primitives::B256;
 use std::collections::BTreeSet;
 
 /// What a channel may bind at this moment.
@@ -61,6 +63,25 @@ impl<'a> Change<'a> {
     pub(crate) fn write(&mut self) -> &mut RecordParts {
         self.needs_write = true;
         &mut self.parts
+    }
+
+    /// Does something that may fail without failing the whole: then this change is as it was before.
+    pub(crate) fn attempt<T>(
+        &mut self,
+        act: impl FnOnce(&mut Self) -> Result<T, ProtocolError>,
+    ) -> Result<T, ProtocolError> {
+        let (parts, session, needs_write) =
+            (self.parts.clone(), self.session.clone(), self.needs_write);
+        let (bindings, outputs) = (self.bindings.len(), self.outputs.len());
+        let result = act(self);
+        if result.is_err() {
+            self.parts = parts;
+            self.session = session;
+            self.needs_write = needs_write;
+            self.bindings.truncate(bindings);
+            self.outputs.truncate(outputs);
+        }
+        result
     }
 
     pub(crate) fn notify(&mut self, notice: Notice) {
@@ -140,20 +161,22 @@ impl<'a> Change<'a> {
     /// The transition, with every duty that this change brings.
     pub(crate) fn finish(self, before: &RecordParts, head: BlockTimestamp) -> Transition {
         let had = duty::owed(before, self.channel_id, head);
-        self.finish_with(&had)
+        self.finish_with(&had, &secret::unanswered(before))
     }
 
     /// The transition, with every duty there is: after a start, none is known to be in hand.
     pub(crate) fn finish_with_all_duties(self) -> Transition {
-        self.finish_with(&[])
+        self.finish_with(&[], &BTreeSet::new())
     }
 
-    fn finish_with(mut self, had: &[Duty]) -> Transition {
+    fn finish_with(mut self, had: &[Duty], asked: &BTreeSet<B256>) -> Transition {
         let is_new = |duty: &Duty| had.iter().all(|other| other.key() != duty.key());
         let owed = duty::owed(&self.parts, self.channel_id, self.session.head.timestamp);
         let owed: Vec<Output> =
             owed.into_iter().filter(is_new).map(|duty| duty.into_output(&self)).collect();
         self.outputs.extend(owed);
+        let questions = secret::unanswered(&self.parts);
+        self.outputs.extend(questions.difference(asked).map(|hash| Output::Watch { hash: *hash }));
         let record = ChannelRecord::succeed(self.channel_id, self.parts);
         Transition::new(record, self.session, self.bindings, self.outputs, self.needs_write)
     }

@@ -1,7 +1,7 @@
 //! A channel: pure decisions over a record that is on disk.
 
 use crate::balance;
-use crate::chain::Evidence;
+use crate::chain::{ChannelStatus, Evidence};
 use crate::change::Change;
 use crate::commit::{Durable, Transition};
 use crate::digest::SigningDomain;
@@ -13,7 +13,7 @@ use crate::message::PeerMessage;
 use crate::money::{Amount, Balances};
 use crate::output::{Effect, Notice};
 use crate::phase::{closing, disputed, open, opening, settled};
-use crate::record::{ChannelRecord, FreezeReason, Phase, RecordParts, RestoreReason};
+use crate::record::{ChannelRecord, FreezeReason, OpeningStage, Phase, RecordParts, RestoreReason};
 use crate::recovery;
 use crate::reestablish;
 use crate::request::SigningRequest;
@@ -63,7 +63,10 @@ impl Channel {
         let mut change = Change::new(&self.domain, self.record.get(), &self.session);
         let head = self.session.head.timestamp;
         match input {
-            Input::Started => return Ok(change.finish_with_all_duties()),
+            Input::Started => {
+                open::secret::tell_again(&mut change);
+                return Ok(change.finish_with_all_duties());
+            }
             Input::Connected { now } => reestablish::connect(&mut change, now)?,
             // Nobody owes an answer on a connection that is gone; the next one asks again.
             Input::Disconnected => change.session.heard(false),
@@ -234,10 +237,18 @@ pub(crate) fn freeze(change: &mut Change<'_>, reason: FreezeReason) {
 
 /// Whether the channel is over and its record may be dropped after the time it is kept.
 pub fn is_over(parts: &RecordParts) -> bool {
+    // By final facts alone: what was opened holds somebody's money.
+    let is_unopened = parts.chain.status == ChannelStatus::None;
     match &parts.phase {
         Phase::Settled(settlement) => settled::is_over(settlement),
-        Phase::Opening(_)
-        | Phase::Funding { .. }
+        Phase::Opening(OpeningStage::Rejected) => is_unopened,
+        // P63: a consent that nobody used in time. Whoever gives consent to all who ask keeps no more
+        // records than were asked for within the time that a consent is good for.
+        Phase::Funding { consent: Some(consent) } => {
+            is_unopened && parts.chain.finalized.timestamp > consent.open.deadline
+        }
+        Phase::Opening(OpeningStage::Requested)
+        | Phase::Funding { consent: None }
         | Phase::Open
         | Phase::Closing(_)
         | Phase::Disputed(_) => false,

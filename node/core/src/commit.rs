@@ -152,13 +152,15 @@ fn release(output: Output) -> Effect {
         Output::Sign { request, then } => Output::Sign { request: Durable(request), then },
         Output::Submit(obligation) => Output::Submit(obligation),
         Output::Protect { version } => Output::Protect { version },
+        Output::Watch { hash } => Output::Watch { hash },
         Output::Notify(notice) => Output::Notify(notice),
     }
 }
 
 /// Where records become durable.
 pub trait Journal {
-    /// What can go wrong. After any error the journal is poisoned: it takes no further batch.
+    /// What can go wrong: a refusal, which wrote nothing and leaves the journal as it was, or a failure,
+    /// after which nobody knows what is on disk: then the journal is poisoned and takes no further batch.
     type Error;
 
     /// Writes a batch in one go: records, bindings and history, all or nothing.
@@ -168,7 +170,7 @@ pub trait Journal {
     /// another digest.
     ///
     /// # Errors
-    /// If any of it is not certain.
+    /// If the batch is refused, or if any of it is not certain.
     fn write_through(&mut self, batch: &[&Transition]) -> Result<(), Self::Error>;
 
     /// Reads the record of a channel as it was last acknowledged.

@@ -2,9 +2,12 @@
 //!
 //! Source: P44, P45; protocol §2. Routing is not here: whoever routes asks these questions.
 
+use crate::chain::CloseSighting;
 use crate::error::ErrorClass;
 use crate::lock::Lock;
 use crate::money::{Amount, AmountError};
+use crate::phase::open::secret;
+use crate::record::{Phase, RecordParts, Settlement};
 use crate::time::BlockTimestamp;
 use alloy_primitives::B256;
 use thiserror::Error;
@@ -42,7 +45,7 @@ pub enum OutLock {
     MayBeSettled,
     /// No state that may be settled holds it any more, and it did not pay.
     Gone,
-    /// It paid: the secret is known.
+    /// It paid: the secret is known, here or to the registry.
     Paid,
 }
 
@@ -141,6 +144,53 @@ fn fee(amount: Amount, policy: &ForwardPolicy) -> Result<Amount, ForwardError> {
         .mul_ppm_floor(policy.fee_ppm)
         .ok_or(AmountError::Overflow { left: amount, right: policy.base_fee })?;
     Ok(policy.base_fee.checked_add(share)?)
+}
+
+/// How an outgoing lock stands, by the record of the channel that it went out on. What the record does
+/// not know to be gone may still be paid.
+pub fn out_lock(parts: &RecordParts, hash: B256) -> OutLock {
+    if parts.secrets.contains_key(&hash) {
+        return OutLock::Paid;
+    }
+    let may_be_settled = match &parts.phase {
+        Phase::Settled(settlement) if settlement.is_final => {
+            return out_lock_settled(settlement, hash);
+        }
+        Phase::Disputed(dispute) => holds_unknown_locks(parts, &dispute.sighting),
+        Phase::Settled(_)
+        | Phase::Opening(_)
+        | Phase::Funding { .. }
+        | Phase::Open
+        | Phase::Closing(_) => false,
+    };
+    if may_be_settled || secret::awaits(parts, hash) {
+        OutLock::MayBeSettled
+    } else {
+        OutLock::Gone
+    }
+}
+
+/// Of a lock in a settled list, bit by bit; of a list that we do not have, anything may be true.
+fn out_lock_settled(settlement: &Settlement, hash: B256) -> OutLock {
+    let holds_nothing = settlement.held1.is_zero() && settlement.held2.is_zero();
+    if settlement.locks.is_empty() && !holds_nothing {
+        return OutLock::MayBeSettled;
+    }
+    let found = (0u32..).zip(&settlement.locks).find(|(_, lock)| lock.hash == hash);
+    let Some(bit) = found.and_then(|(index, _)| 1u32.checked_shl(index)) else {
+        return OutLock::Gone;
+    };
+    match (settlement.resolved & bit != 0, settlement.returned & bit != 0) {
+        (false, _) => OutLock::MayBeSettled,
+        (true, false) => OutLock::Paid,
+        (true, true) => OutLock::Gone,
+    }
+}
+
+/// Whether the close that is under way stands at a list of locks that is not our newest.
+fn holds_unknown_locks(parts: &RecordParts, sighting: &CloseSighting) -> bool {
+    let ours = parts.base.as_ref().map_or(B256::ZERO, |base| base.state.locks_root);
+    sighting.point.locks_root != B256::ZERO && sighting.point.locks_root != ours
 }
 
 /// Whether the incoming lock may be given back: only once the outgoing one can pay nobody.

@@ -31,6 +31,15 @@ pub enum Output<R = SigningRequest> {
         /// Its version.
         version: Version,
     },
+    /// Ask the chain's registry whether it took the secret of this hash, also long ago, and tell every
+    /// secret that it takes from now on: as [`crate::chain::ChainFact::SecretRevealed`], at any position.
+    ///
+    /// It may have been taken before there was a lock; whoever offers the lock would then wait until we
+    /// believe it expired, and let the contract pay it. Asked again after every start, until answered.
+    Watch {
+        /// Of the lock.
+        hash: B256,
+    },
     /// Tell the user, and write it to the history in the same transaction.
     Notify(Notice),
 }
@@ -151,6 +160,14 @@ pub enum Notice {
     CloseRefused {
         /// Why.
         reason: RejectReason,
+    },
+    /// A lock of the settled list is decided, finally. If it was paid, the registry has its secret, also
+    /// where we have not learned it: a lock upstream that waits for the same one must not be failed.
+    LockResolved {
+        /// Of which lock.
+        hash: B256,
+        /// Whether its payee got it; else it went back.
+        is_paid: bool,
     },
     /// The channel is settled.
     Settled {

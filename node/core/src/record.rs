@@ -167,6 +167,9 @@ pub struct Settlement {
     pub locks: Vec<Lock>,
     /// Which of them are decided, bit by bit.
     pub resolved: u32,
+    /// Which of the decided ones are known to have gone back to their payers. What is not here may have
+    /// been paid, also where its secret is unknown.
+    pub returned: u32,
     /// Where the event stands.
     pub position: EventPosition,
     /// Whether the settlement is final.

@@ -2,9 +2,10 @@
 
 use crate::draft::hash_of;
 use crate::ids::Side;
-use crate::lock::{Lock, MAX_EXPIRY};
+use crate::lock::{Lock, MAX_EXPIRY, MAX_LOCKS};
 use crate::message::RejectReason;
-use crate::record::{InvoiceStatus, RecordParts};
+use crate::phase::open::secret;
+use crate::record::{InvoiceStatus, MAX_SECRETS, RecordParts};
 use crate::terms::Features;
 use crate::time::BlockTimestamp;
 use crate::update::{Action, Payment};
@@ -29,7 +30,12 @@ pub(crate) fn check(
     match action {
         Action::Pay(payment) if is_own => check_amount(payment),
         Action::Pay(payment) => check_income(parts, payment, paid),
-        Action::AddLock(lock) => check_new_lock(parts, lock),
+        Action::AddLock(lock) => {
+            if is_own {
+                check_offer(parts, lock)?;
+            }
+            check_new_lock(parts, lock)
+        }
         Action::SettleLock { hash, secret } => check_settle(parts, by, *hash, *secret),
         Action::FailLock { hash } => base_lock(parts, *hash).map(drop),
         Action::ExpireLock { hash } => check_expire(parts, *hash),
@@ -56,6 +62,21 @@ fn check_income(
     if is_payable { Ok(()) } else { Err(RejectReason::InvoiceRefused) }
 }
 
+/// Whether a lock of our own money may still go into a state that we sign: between the order and the
+/// state the other side may have let hours pass, and an order cannot be taken back.
+///
+/// A lock whose secret is out is a gift, and one that is about to expire leaves its payee only the
+/// registry, and us no time to bring what it learns there to wherever we are paid in turn (P44, P45).
+pub(crate) fn check_offer(parts: &RecordParts, lock: &Lock) -> Result<(), RejectReason> {
+    let soon = now(parts).checked_add_secs(parts.setup.policy.lock_margin_secs);
+    let has_time = soon.is_some_and(|soon| lock.expiry > soon);
+    if has_time && !parts.secrets.contains_key(&lock.hash) {
+        Ok(())
+    } else {
+        Err(RejectReason::LockRefused)
+    }
+}
+
 fn check_new_lock(parts: &RecordParts, lock: &Lock) -> Result<(), RejectReason> {
     let policy = &parts.setup.policy;
     let latest = now(parts).checked_add_secs(policy.max_lock_expiry_secs);
@@ -65,6 +86,8 @@ fn check_new_lock(parts: &RecordParts, lock: &Lock) -> Result<(), RejectReason> 
         && lock.amount >= policy.lock_dust
         && lock.amount.checked_locked().is_ok()
         && lock.expiry > now(parts)
+        // The secret of every lock that may be decided has its place.
+        && secret::awaited(parts).len().saturating_add(MAX_LOCKS) <= MAX_SECRETS
         && lock.expiry.0 <= MAX_EXPIRY
         && latest.is_some_and(|latest| lock.expiry <= latest)
         // A hash comes back only once no state that may be settled holds it.

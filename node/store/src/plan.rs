@@ -144,6 +144,7 @@ fn notice_bound(notice: &Notice) -> usize {
         | Notice::WithdrawalExpired { .. }
         | Notice::WithdrawalRefused { .. }
         | Notice::CloseRefused { .. }
+        | Notice::LockResolved { .. }
         | Notice::Settled { .. }
         | Notice::Frozen { .. }
         | Notice::Restored { .. }
@@ -154,6 +155,10 @@ fn notice_bound(notice: &Notice) -> usize {
 fn notices(transition: &Transition) -> impl Iterator<Item = &Notice> {
     transition.outputs().iter().filter_map(|output| match output {
         Output::Notify(notice) => Some(notice),
-        Output::Send(_) | Output::Sign { .. } | Output::Submit(_) | Output::Protect { .. } => None,
+        Output::Send(_)
+        | Output::Sign { .. }
+        | Output::Submit(_)
+        | Output::Protect { .. }
+        | Output::Watch { .. } => None,
     })
 }

@@ -254,6 +254,8 @@ impl Node {
                 env.stats.count(name_of(&notice));
             }
             Output::Protect { .. } => env.stats.count("tower: newer state"),
+            // The follower hands every secret of the registry to every node.
+            Output::Watch { .. } => env.stats.count("registry: asked"),
             Output::Sign { .. } => {}
         }
         Ok(true)
@@ -403,6 +405,7 @@ fn name_of(notice: &Notice) -> &'static str {
         Notice::WithdrawalExpired { .. } => "told: withdrawal expired",
         Notice::WithdrawalRefused { .. } => "told: withdrawal refused",
         Notice::CloseRefused { .. } => "told: close refused",
+        Notice::LockResolved { .. } => "told: lock resolved",
         Notice::Settled { .. } => "told: settled",
         Notice::Frozen { .. } => "told: frozen",
         Notice::Restored { .. } => "told: restored",

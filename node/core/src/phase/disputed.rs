@@ -11,7 +11,7 @@ use crate::money::Amount;
 use crate::output::Notice;
 use crate::phase::open::{propose, secret, withdraw};
 use crate::phase::{opening, settled};
-use crate::record::{ClosingStage, Dispute, Phase, RestoreReason};
+use crate::record::{ClosingStage, Dispute, FreezeReason, Phase, RestoreReason};
 use crate::recovery;
 use crate::time::{BlockPoint, Finality};
 
@@ -22,7 +22,9 @@ pub(crate) fn handle_chain(
 ) -> Result<(), ProtocolError> {
     let ChainEvent { position, timestamp, finality, fact } = event;
     let is_final = finality == Finality::Final;
-    if is_final {
+    // The registry's answer about an old block comes out of turn, and counts at any time.
+    let is_in_turn = !matches!(fact, ChainFact::SecretRevealed { .. });
+    if is_final && is_in_turn {
         // P86: final facts come in order, each at least once, and count once.
         if position <= change.parts.chain.applied {
             return Ok(());
@@ -50,22 +52,24 @@ pub(crate) fn handle_chain(
         | ChainFact::Funded { .. }
         | ChainFact::PartialWithdrawn { .. } => Ok(()),
         ChainFact::Checkpoint { point, evidence } => {
-            stored(change, &point, evidence.as_deref(), is_final)
+            stored(change, &point, evidence.as_deref(), is_final);
+            Ok(())
         }
         ChainFact::Closing { point, closes_at, initiator, evidence } => {
             let first_seen = BlockPoint { number: position.block, timestamp };
             let sighting =
                 CloseSighting { point, closes_at, initiator, position, first_seen, finality };
             see_close(change, sighting);
-            stored(change, &point, evidence.as_deref(), is_final)
+            stored(change, &point, evidence.as_deref(), is_final);
+            Ok(())
         }
         ChainFact::Closed { version, paid1, paid2, held1, held2, mode } => {
             let closed = settled::Closed { version, paid1, paid2, held1, held2, mode };
             settled::close(change, &closed, position, is_final);
             Ok(())
         }
-        ChainFact::LockResolved { index, .. } if is_final => {
-            settled::lock_resolved(change, index);
+        ChainFact::LockResolved { index, is_paid } if is_final => {
+            settled::lock_resolved(change, index, is_paid);
             Ok(())
         }
         ChainFact::LockResolved { .. } => Ok(()),
@@ -111,17 +115,19 @@ fn withdrawn(change: &mut Change<'_>, version: Version) -> Result<(), ProtocolEr
     propose::propose_more(change)
 }
 
-/// The contract stores this state, so both have signed it: learn what it proves.
+/// The contract stores this state, so both have signed it: learn what it proves. Whatever comes of that,
+/// it must not hide the fact that it came with: whoever does not see a close does not answer it.
 fn stored(
     change: &mut Change<'_>,
     point: &StoredPoint,
     evidence: Option<&SignedState>,
     is_final: bool,
-) -> Result<(), ProtocolError> {
+) {
     if let Some(evidence) = evidence {
-        // Evidence that does not hold must not hide the fact that it came with.
-        match recovery::show(change, evidence) {
-            Err(error) if error.class() == ErrorClass::Fatal => return Err(error),
+        match change.attempt(|change| recovery::show(change, evidence)) {
+            Err(error) if error.class() == ErrorClass::Fatal => {
+                crate::channel::freeze(change, FreezeReason::InvariantBroken);
+            }
             Ok(()) | Err(_) => {}
         }
     }
@@ -129,7 +135,6 @@ fn stored(
     if is_final && point.version > change.parts.guard.highest {
         recovery::mark_restored(change, RestoreReason::OwnSignature);
     }
-    Ok(())
 }
 
 /// P42: from the first sight of a close on, no new digest is bound. The challenge, if one is due, follows

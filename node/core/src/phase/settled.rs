@@ -43,6 +43,7 @@ pub(crate) fn close(
         held2: closed.held2,
         locks: settled_locks(&change.parts, closed),
         resolved: 0,
+        returned: 0,
         position,
         is_final,
         interrupted,
@@ -83,10 +84,16 @@ fn settled_locks(parts: &RecordParts, closed: &Closed) -> Vec<Lock> {
 }
 
 /// One lock of the settled list is decided.
-pub(crate) fn lock_resolved(change: &mut Change<'_>, index: u32) {
+pub(crate) fn lock_resolved(change: &mut Change<'_>, index: u32, is_paid: bool) {
     let bit = 1u32.checked_shl(index).unwrap_or(0);
-    if let Phase::Settled(settlement) = &mut change.write().phase {
-        settlement.resolved |= bit;
+    let Phase::Settled(settlement) = &mut change.write().phase else { return };
+    settlement.resolved |= bit;
+    if !is_paid {
+        settlement.returned |= bit;
+    }
+    let place = usize::try_from(index).unwrap_or(usize::MAX);
+    if let Some(hash) = settlement.locks.get(place).map(|lock| lock.hash) {
+        change.notify(Notice::LockResolved { hash, is_paid });
     }
 }
 

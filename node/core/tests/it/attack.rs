@@ -1,21 +1,23 @@
 //! Attacks by a peer that knows the rules: each would once have frozen or stalled the honest side.
 
 use crate::kit::*;
-use crate::lock::lock;
+use crate::lock::lock as new_lock;
 use alloy_primitives::B256;
-use lockstep_core::chain::ChainFact;
+use lockstep_core::chain::{ChainFact, StoredPoint};
+use lockstep_core::channel::is_over;
 use lockstep_core::digest::SigningDomain;
 use lockstep_core::error::ProtocolError;
 use lockstep_core::ids::{Sequence, Side, Version};
 use lockstep_core::input::Command;
-use lockstep_core::message::{PeerMessage, RejectReason};
+use lockstep_core::message::{PeerMessage, RejectReason, SignedState};
 use lockstep_core::money::{Amount, Deposits};
 use lockstep_core::output::Notice;
-use lockstep_core::record::FreezeReason;
+use lockstep_core::record::{ChannelRecord, FreezeReason, Phase};
 use lockstep_core::state::State;
-use lockstep_core::time::Finality;
+use lockstep_core::time::{BlockTimestamp, Finality};
 use lockstep_core::update::{Action, Update};
 
+mod lock;
 mod restore;
 mod withdraw;
 
@@ -58,7 +60,7 @@ fn intent(sequence: u64, action: Action) -> PeerMessage {
 /// Both have signed one lock of 500, paid by this side.
 fn locked(payer: Side) -> Pair {
     let mut pair = Pair::open();
-    let action = lock(SECRET, 500, 5_000, payer == Side::One);
+    let action = new_lock(SECRET, 500, 5_000, payer == Side::One);
     pair.node(payer).command(update(action)).unwrap();
     pair.exchange();
     pair.assert_in_step();
@@ -196,5 +198,55 @@ fn p37_an_answer_or_a_wish_that_is_repeated_costs_no_write() {
             pair.one.peer(message.clone()).unwrap();
         }
         assert_eq!(pair.one.disk.writes, writes, "{message:?}");
+    }
+}
+
+#[test]
+fn p42_evidence_that_breaks_the_channel_never_hides_the_close_that_it_came_with() {
+    let mut pair = Pair::open();
+    pair.one.pay(1).unwrap();
+    pair.one.peer(reject(1, Some(Sequence(1)))).unwrap();
+    let state = in_flight(&pair.one, 1);
+    let digest = SigningDomain::new(DOMAIN).state(&state);
+    // Nothing can be bound any more: taking in the old version ends in a broken invariant.
+    let mut parts = pair.one.backup().into_parts();
+    parts.guard.highest = Version(u64::MAX);
+    pair.one.restore(ChannelRecord::from_parts(parts).unwrap());
+    let shown = SignedState {
+        state,
+        locks: vec![],
+        signature1: sign(Side::One, digest),
+        signature2: sign(Side::Two, digest),
+    };
+    let fact = ChainFact::Closing {
+        point: StoredPoint::from(&state),
+        closes_at: BlockTimestamp(5_000),
+        initiator: Side::Two,
+        evidence: Some(Box::new(shown)),
+    };
+    pair.one.fact(40, Finality::Seen, fact);
+    let parts = pair.one.channel.parts();
+    assert!(matches!(parts.phase, Phase::Disputed(_)), "{:?}", parts.phase);
+    assert_eq!(parts.marks.frozen, Some(FreezeReason::InvariantBroken));
+}
+
+#[test]
+fn p63_an_open_that_came_to_nothing_is_over_and_one_that_may_hold_money_is_not() {
+    let mut rejected = Node::requested();
+    assert!(!is_over(rejected.channel.parts()));
+    let reason = RejectReason::Policy;
+    rejected.peer(PeerMessage::OpenReject { reason }).unwrap();
+    assert!(is_over(rejected.channel.parts()));
+    // The kit gives its consent until 10,000.
+    for side in [Side::One, Side::Two] {
+        let mut pair = Pair::funding();
+        let node = pair.node(side);
+        node.finalized(10_000);
+        assert!(!is_over(node.channel.parts()));
+        node.finalized(10_001);
+        assert!(is_over(node.channel.parts()));
+        let opened = ChainFact::Opened { deposit1: amount(DEPOSIT), is_active: false };
+        node.fact(10_002, Finality::Final, opened);
+        assert!(!is_over(node.channel.parts()));
     }
 }

@@ -155,6 +155,8 @@ pub struct Node {
     keys: Keys,
     pub outbox: VecDeque<PeerMessage>,
     pub duties: Vec<Obligation>,
+    /// What the registry was asked about.
+    pub asked: Vec<B256>,
 }
 
 impl Node {
@@ -168,7 +170,8 @@ impl Node {
         let mut disk = Disk::default();
         let mut durable = commit(&mut disk, vec![transition]).unwrap();
         let (channel, effects) = Channel::create(durable.remove(0));
-        let mut node = Self { channel, disk, keys, outbox: VecDeque::new(), duties: vec![] };
+        let mut node =
+            Self { channel, disk, keys, outbox: VecDeque::new(), duties: vec![], asked: vec![] };
         node.carry_out(effects);
         node
     }
@@ -184,6 +187,7 @@ impl Node {
             match done {
                 Output::Send(message) => self.outbox.push_back(message),
                 Output::Submit(obligation) => self.duties.push(obligation),
+                Output::Watch { hash } => self.asked.push(hash),
                 Output::Notify(_) | Output::Protect { .. } => {}
                 Output::Sign { .. } => unreachable!("a signature is complete"),
             }

@@ -51,6 +51,9 @@ pub(crate) fn line_to(notice: &Notice) -> v1::HistoryLine {
         Notice::Withdrawn { version } => Line::Withdrawn(version.0),
         Notice::WithdrawalExpired { version } => Line::WithdrawalExpired(version.0),
         Notice::CloseRefused { reason } => Line::CloseRefused(channel::reason_to(*reason)),
+        Notice::LockResolved { hash, is_paid } => {
+            Line::LockResolved(v1::LockResolved { hash: hash.to_vec(), is_paid: *is_paid })
+        }
         Notice::WithdrawalRefused { reason } => {
             Line::WithdrawalRefused(channel::reason_to(*reason))
         }
@@ -134,6 +137,10 @@ pub(crate) fn line_from(
         Line::CloseRefused(reason) => {
             Notice::CloseRefused { reason: channel::reason_from(reason)? }
         }
+        Line::LockResolved(resolved) => Notice::LockResolved {
+            hash: hash(&resolved.hash, "resolved.hash")?,
+            is_paid: resolved.is_paid,
+        },
         Line::WithdrawalRefused(reason) => {
             Notice::WithdrawalRefused { reason: channel::reason_from(reason)? }
         }

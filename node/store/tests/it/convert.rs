@@ -63,6 +63,7 @@ fn settlement(mode: CloseMode, interrupted: Option<ClosingStage>) -> Settlement 
         held2: Amount::from(11_u64),
         locks,
         resolved: 0b101,
+        returned: 0b100,
         position: EventPosition { block: BlockNumber(3), log_index: 4 },
         is_final: true,
         interrupted,
@@ -223,6 +224,7 @@ fn every_notice_becomes_history_and_comes_back() {
             second_signature: ours.sign(Side::One, ours.digest(9, 1)),
         })),
         Notice::UnprovenClaim { version },
+        Notice::LockResolved { hash: B256::repeat_byte(7), is_paid: true },
     ];
     for reason in reasons() {
         notices.push(Notice::OpenRejected { reason });

@@ -228,6 +228,9 @@ fn apply_intents(
         if proposal.refused.contains(&entry.update.sequence) {
             continue;
         }
+        if let Action::AddLock(lock) = &entry.update.action {
+            rules::check_offer(parts, lock).map_err(Fault::of)?;
+        }
         draft
             .apply(Side::Two, &entry.update.action)
             .map_err(|_| Fault::of(RejectReason::Mismatch))?;

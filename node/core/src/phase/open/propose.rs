@@ -11,10 +11,12 @@ use crate::phase::closing;
 use crate::phase::open::apply;
 use crate::record::{CoSigned, InFlight, LeftOut, PendingUpdate, RecordParts, Sequences};
 use crate::request::SigningContent;
+use crate::rules;
 use crate::signature::StateSignature;
 use crate::state::{State, StateKind};
 use crate::terms::MAX_IN_FLIGHT;
-use crate::update::{MAX_UPDATES_BYTES, Update};
+use crate::update::{Action, MAX_UPDATES_BYTES, Update};
+use std::collections::BTreeSet;
 
 /// After so many refusals without an acceptance, nothing new goes out until all is answered, and then
 /// everything that waits is left out: else refusals, each of which keeps its place in the record, could
@@ -54,12 +56,33 @@ fn propose_next(change: &mut Change<'_>, must: bool) -> Result<(), ProtocolError
         Err(error) => return Err(error),
     }
     if (must || has_news(&change.parts)) && has_room(&change.parts) {
+        drop_late_locks(change)?;
         let content = next_content(&change.parts)?;
         if is_within_value(&change.parts, &content)? {
             propose(change, content, StateKind::Ordinary, next_version(&change.parts)?)?;
         }
     }
     closing::propose_final_if_drained(change)
+}
+
+/// A lock of ours that no state holds yet may have waited for long: it goes into none that comes too late.
+fn drop_late_locks(change: &mut Change<'_>) -> Result<(), ProtocolError> {
+    let parts = &change.parts;
+    let covered = parts.in_flight.last().map_or(parts.base_sequences, |newest| newest.sequences);
+    let is_late = |entry: &PendingUpdate| match &entry.update.action {
+        Action::AddLock(lock) => {
+            entry.update.sequence > covered.one && rules::check_offer(parts, lock).is_err()
+        }
+        Action::Pay(_)
+        | Action::SettleLock { .. }
+        | Action::FailLock { .. }
+        | Action::ExpireLock { .. } => false,
+    };
+    let late: BTreeSet<Sequence> =
+        parts.own_pending.iter().filter(|e| is_late(e)).map(|e| e.update.sequence).collect();
+    let left_out = LeftOut { from: next_version(parts)?, reason: RejectReason::LockRefused };
+    leave_out(change, Side::One, left_out, |entry| late.contains(&entry.update.sequence));
+    Ok(())
 }
 
 /// Whether a new state would differ from the newest in flight, or must replace a refused one.
@@ -255,9 +278,10 @@ pub(crate) fn handle_reject(
         return Err(ProtocolError::WrongRole { side: Side::One });
     }
     let is_old = version <= change.parts.base.as_ref().map_or(Version::ZERO, |b| b.state.version);
-    if change.parts.in_flight.iter().all(|entry| entry.state.version != version) {
+    let found = change.parts.in_flight.iter().find(|entry| entry.state.version == version);
+    let Some(sequences) = found.map(|entry| entry.sequences) else {
         return if is_old { Ok(()) } else { Err(ProtocolError::UnknownVersion { version }) };
-    }
+    };
     mark_rejected(change, version, reason);
     let left_out = LeftOut { from: next_version(&change.parts)?, reason };
     let is_fault = |entry: &PendingUpdate| match at_fault {
@@ -265,12 +289,46 @@ pub(crate) fn handle_reject(
         None => false,
     };
     leave_out(change, Side::One, left_out, is_fault);
+    if at_fault.is_none() && reason == RejectReason::LockRefused {
+        take_back_locks(change, version, sequences.two, left_out);
+    }
     let unanswered = unanswered(&change.parts);
     if unanswered == 0 && change.parts.in_flight.len() >= MAX_REFUSALS {
         leave_out_all(change, left_out);
     }
     change.session.heard(unanswered > 0);
-    propose_more(change)
+    let is_outdated = unanswered == 0 && is_outdated(&change.parts)?;
+    propose_next(change, is_outdated)
+}
+
+/// The acceptor takes its own locks back that have waited too long: those of the refused version, unless
+/// newer versions leave some of them out already, which may be all that was wrong with it.
+fn take_back_locks(
+    change: &mut Change<'_>,
+    refused: Version,
+    through: Sequence,
+    left_out: LeftOut,
+) {
+    let is_in = |entry: &&PendingUpdate| {
+        entry.update.sequence <= through
+            && matches!(entry.update.action, Action::AddLock(_))
+            && entry.left_out.is_none_or(|left_out| left_out.from > refused)
+    };
+    let mut locks = change.parts.peer_pending.iter().filter(is_in);
+    if locks.all(|entry| entry.left_out.is_none()) {
+        leave_out(change, Side::Two, left_out, |entry| is_in(&entry));
+    }
+}
+
+/// Whether the newest refused version says something else than what we would propose now: it was made
+/// before an older one was accepted, which had what it leaves out.
+fn is_outdated(parts: &RecordParts) -> Result<bool, ProtocolError> {
+    let Some(InFlight { state, .. }) = parts.in_flight.last() else { return Ok(false) };
+    if state.kind == StateKind::Final {
+        return Ok(false);
+    }
+    let wanted = next_content(parts)?.draft.state(state.channel_id, state.version, state.kind)?;
+    Ok(wanted != *state)
 }
 
 /// The acceptor has answered a version with no. It only ever answers the newest, so the older ones are

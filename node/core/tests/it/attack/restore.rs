@@ -2,7 +2,7 @@
 
 use super::*;
 use lockstep_core::message::Proposal;
-use lockstep_core::record::{ClosingStage, Phase};
+use lockstep_core::record::ClosingStage;
 use lockstep_core::state::StateKind;
 use lockstep_core::{MAX_VERSION_GAP, RESTORE_GAP};
 

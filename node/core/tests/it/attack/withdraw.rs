@@ -2,7 +2,6 @@
 
 use super::*;
 use lockstep_core::WITHDRAW_TTL_SECS;
-use lockstep_core::time::BlockTimestamp;
 
 fn withdraw(out1: u64, out2: u64) -> Command {
     Command::Withdraw { out1: amount(out1), out2: amount(out2) }
