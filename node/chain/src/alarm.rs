@@ -72,6 +72,13 @@ pub enum Alarm {
         /// What it has. Units: wei.
         balance: U256,
     },
+    /// The accounts together could not pay for closing all channels at once at ten times today's price.
+    ReserveLow {
+        /// What they should have. Units: wei.
+        needed: U256,
+        /// What they have. Units: wei.
+        balance: U256,
+    },
     /// What is owed could not be made durable; a call that must not wait was sent all the same.
     StoreFailed {
         /// Which call.

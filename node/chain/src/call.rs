@@ -2,12 +2,16 @@
 
 use crate::convert;
 use crate::error::ChainError;
-use alloy_primitives::{Address, Bytes};
+use crate::token::IERC20;
+use alloy_primitives::{Address, Bytes, U256};
 use alloy_sol_types::SolCall;
 use lockstep_contracts::bindings::{PaymentChannel as abi, SecretRegistry};
 use lockstep_core::chain::{ChainCall, Evidence};
+use lockstep_core::entry::EntryCall;
+use lockstep_core::ids::AccountRef;
+use lockstep_core::money::Amount;
 use lockstep_core::signature::StateSignature;
-use lockstep_core::state::CloseIntent;
+use lockstep_core::state::{CloseIntent, Open};
 use lockstep_core::terms::Terms;
 
 /// Where the contracts of a deployment are.
@@ -33,6 +37,73 @@ impl From<&lockstep_contracts::deployment::Deployment> for Contracts {
 
 /// An order to close for whoever sends it.
 pub type SignedIntent = (CloseIntent, StateSignature);
+
+/// Whom to call, with what, and what comes with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Payload {
+    /// Whom.
+    pub to: Address,
+    /// Native coin that goes along. Units: wei.
+    pub value: U256,
+    /// Calldata.
+    pub data: Bytes,
+}
+
+/// A payment into the contract as a call.
+///
+/// # Errors
+/// If an account belongs to another kind of chain.
+pub fn encode_entry(contracts: &Contracts, call: &EntryCall) -> Result<Payload, ChainError> {
+    let coin = |token: AccountRef, amount: &Amount| match token.is_zero() {
+        true => amount.to_u256(),
+        false => U256::ZERO,
+    };
+    let channel =
+        |data: Vec<u8>, value| Payload { to: contracts.channel, value, data: data.into() };
+    Ok(match call {
+        EntryCall::Open { terms, amount, consent } => {
+            let value = coin(terms.token, amount);
+            let (terms, amount) = (convert::terms(terms)?, amount.to_u256());
+            let accept = consent.as_ref().map(acceptance).unwrap_or_default();
+            channel(abi::openChannelCall { terms, amount, accept }.abi_encode(), value)
+        }
+        EntryCall::Join { terms, amount } => {
+            let value = coin(terms.token, amount);
+            let (terms, amount) = (convert::terms(terms)?, amount.to_u256());
+            let accept = Bytes::new();
+            channel(abi::joinChannelCall { terms, amount, accept }.abi_encode(), value)
+        }
+        EntryCall::Deposit { terms, side, amount } => {
+            let value = coin(terms.token, amount);
+            let (terms, amount) = (convert::terms(terms)?, amount.to_u256());
+            let side = side.number();
+            channel(abi::depositCall { terms, side, amount }.abi_encode(), value)
+        }
+        EntryCall::CancelOpen { terms } => {
+            let (terms, intent) = (convert::terms(terms)?, convert::close_intent(None));
+            channel(abi::cancelOpenCall { terms, intent }.abi_encode(), U256::ZERO)
+        }
+        EntryCall::TakeCredit { token, to, amount } => {
+            let (token, to) = (convert::address(*token)?, convert::address(*to)?);
+            let amount = amount.to_u256();
+            channel(abi::withdrawCall { token, to, amount }.abi_encode(), U256::ZERO)
+        }
+        EntryCall::Approve { token, spender, amount } => {
+            let (to, spender) = (convert::address(*token)?, convert::address(*spender)?);
+            let amount = amount.to_u256();
+            let data = IERC20::approveCall { spender, amount }.abi_encode().into();
+            Payload { to, value: U256::ZERO, data }
+        }
+    })
+}
+
+/// Side 2's consent in the contract's packed form.
+///
+/// Source: `IPaymentChannel.openChannel`, parameter `accept`.
+fn acceptance((open, by): &(Open, StateSignature)) -> Bytes {
+    let minimum = open.min_deposit1.to_u256().to_be_bytes::<32>();
+    [minimum.as_slice(), &open.deadline.0.to_be_bytes(), &by.0].concat().into()
+}
 
 /// Whom to call with what.
 ///

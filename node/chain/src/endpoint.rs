@@ -65,6 +65,9 @@ pub enum RequestError {
         /// The status.
         status: u16,
     },
+    /// It was not asked: it has not answered lately, and is tried again only now and then.
+    #[error("is left alone for now, since it does not answer")]
+    Resting,
     /// The answer is not what the method returns.
     #[error("answer cannot be read")]
     Malformed,
@@ -106,6 +109,7 @@ impl EndpointError {
             RequestError::Refused { .. } if !self.is_temporary() => ErrorClass::Refused,
             RequestError::Timeout { .. }
             | RequestError::Unreachable
+            | RequestError::Resting
             | RequestError::Http { .. }
             | RequestError::Malformed
             | RequestError::Missing
@@ -123,6 +127,7 @@ impl EndpointError {
             RequestError::Refused { .. }
             | RequestError::Timeout { .. }
             | RequestError::Unreachable
+            | RequestError::Resting
             | RequestError::Http { .. }
             | RequestError::Malformed
             | RequestError::Missing => None,
@@ -137,6 +142,7 @@ impl EndpointError {
             }
             RequestError::Timeout { .. }
             | RequestError::Unreachable
+            | RequestError::Resting
             | RequestError::Http { .. }
             | RequestError::Malformed
             | RequestError::Missing => false,
@@ -148,7 +154,7 @@ impl EndpointError {
             RequestError::Timeout { .. } | RequestError::Unreachable => true,
             RequestError::Http { status } => *status == 429 || *status >= 500,
             RequestError::Refused { code, .. } => LIMIT_CODES.contains(code),
-            RequestError::Malformed | RequestError::Missing => false,
+            RequestError::Resting | RequestError::Malformed | RequestError::Missing => false,
         }
     }
 }
@@ -171,8 +177,11 @@ impl Default for RequestLimits {
     }
 }
 
-/// After this many failures in a row an endpoint is not retried within one step, so that it delays nobody.
+/// After this many failures in a row an endpoint is unhealthy: it is asked only now and then, so that waiting
+/// for it delays nobody.
 const UNHEALTHY_AFTER: u32 = 3;
+/// An unhealthy endpoint gets one of this many requests, and as little of the time that a request may take.
+const PROBE_EVERY: u32 = 4;
 
 /// One endpoint.
 pub struct Endpoint {
@@ -180,6 +189,8 @@ pub struct Endpoint {
     client: RpcClient,
     limits: RequestLimits,
     failures: AtomicU32,
+    /// Requests that were kept from it since it became unhealthy.
+    spared: AtomicU32,
 }
 
 impl fmt::Debug for Endpoint {
@@ -216,7 +227,13 @@ impl Endpoint {
             None => host.to_owned(),
         };
         let name = EndpointName(name.into());
-        Ok(Self { name, client: RpcClient::new_http(url), limits, failures: AtomicU32::new(0) })
+        Ok(Self {
+            name,
+            client: RpcClient::new_http(url),
+            limits,
+            failures: AtomicU32::new(0),
+            spared: AtomicU32::new(0),
+        })
     }
 
     /// Its name in logs.
@@ -238,7 +255,8 @@ impl Endpoint {
         method: &'static str,
         params: P,
     ) -> Result<R, EndpointError> {
-        let attempt = || self.limited(self.client.request::<P, R>(method, params.clone()));
+        let attempt =
+            |limit| self.limited(limit, self.client.request::<P, R>(method, params.clone()));
         self.retrying(method, attempt).await
     }
 
@@ -254,7 +272,7 @@ impl Endpoint {
         if params.is_empty() {
             return Ok(Vec::new());
         }
-        let attempt = || self.limited(self.send_batch(method, params));
+        let attempt = |limit| self.limited(limit, self.send_batch(method, params));
         self.retrying(method, attempt).await
     }
 
@@ -274,12 +292,13 @@ impl Endpoint {
 
     async fn limited<R>(
         &self,
+        limit: Duration,
         request: impl Future<Output = Result<R, TransportError>>,
     ) -> Result<R, RequestError> {
-        match tokio::time::timeout(self.limits.timeout, request).await {
+        match tokio::time::timeout(limit, request).await {
             Ok(answer) => answer.map_err(|error| cause(&error)),
             Err(_) => {
-                let millis = u64::try_from(self.limits.timeout.as_millis()).unwrap_or(u64::MAX);
+                let millis = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
                 Err(RequestError::Timeout { millis })
             }
         }
@@ -288,12 +307,21 @@ impl Endpoint {
     async fn retrying<R, F: Future<Output = Result<R, RequestError>>>(
         &self,
         method: &'static str,
-        attempt: impl Fn() -> F,
+        attempt: impl Fn(Duration) -> F,
     ) -> Result<R, EndpointError> {
-        let mut left = if self.is_healthy() { self.limits.retries } else { 0 };
+        let (mut left, mut limit) = (self.limits.retries, self.limits.timeout);
+        if !self.is_healthy() {
+            limit = limit.checked_div(PROBE_EVERY).unwrap_or(limit);
+            left = 0;
+            let spared = self.spared.fetch_add(1, Ordering::Relaxed);
+            if spared.checked_rem(PROBE_EVERY) != Some(PROBE_EVERY.saturating_sub(1)) {
+                let endpoint = self.name.clone();
+                return Err(EndpointError { endpoint, method, cause: RequestError::Resting });
+            }
+        }
         let mut pause = self.limits.backoff;
         loop {
-            let cause = match attempt().await {
+            let cause = match attempt(limit).await {
                 Ok(answer) => {
                     self.failures.store(0, Ordering::Relaxed);
                     return Ok(answer);

@@ -8,6 +8,7 @@ use crate::profile::Profile;
 use crate::rpc::{At, BlockTag, CallRequest, Header, Receipt, Transaction};
 use alloy_primitives::{Address, B256, Bytes, U256};
 use futures::future::join_all;
+use lockstep_core::time::{BlockNumber, BlockPoint};
 use std::sync::Arc;
 
 /// The endpoints of one chain.
@@ -19,6 +20,30 @@ pub struct Endpoints {
 
 /// What each endpoint answered, in the order of configuration.
 pub type Answers<R> = Vec<Result<R, EndpointError>>;
+
+/// Where a transaction landed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Landing {
+    /// The transaction.
+    pub tx: B256,
+    /// Its block.
+    pub block_hash: B256,
+    /// Its block's number.
+    pub block: BlockNumber,
+    /// Whether it did what it was for.
+    pub is_success: bool,
+}
+
+impl From<&Receipt> for Landing {
+    fn from(receipt: &Receipt) -> Self {
+        Self {
+            tx: receipt.transaction_hash,
+            block_hash: receipt.block_hash,
+            block: receipt.block_number(),
+            is_success: receipt.is_success(),
+        }
+    }
+}
 
 impl Endpoints {
     /// At least as many as must agree on this kind of network.
@@ -107,29 +132,56 @@ impl Endpoints {
         highest(answers, Header::number)
     }
 
-    /// The balance, as any endpoint says: a wrong answer costs a failed attempt, no money.
+    /// The newest finalized block that a quorum shows, with its hash; none while too few agree.
+    pub async fn finalized(&self) -> Option<(BlockPoint, B256)> {
+        let profile = self.profile;
+        let is_hashed = profile.has_ethereum_hash;
+        let ask = |tag| self.ask_all(move |endpoint| endpoint.header(tag, is_hashed));
+        let tops = ask(profile.finalized).await;
+        let number = tops.into_iter().flatten().map(|header| header.number()).min()?;
+        let headers = ask(BlockTag::Number(number)).await.into_iter().flatten();
+        let header = majority(headers, profile.quorum).ok()?;
+        Some((header.point(), header.hash))
+    }
+
+    /// The highest balance that an endpoint claims: a wrong answer costs a failed attempt, no money, and
+    /// one endpoint that calls an account empty holds nothing back.
     ///
     /// # Errors
     /// If none answers.
     pub async fn balance(&self, account: Address) -> Result<U256, ChainError> {
-        self.ask_any(|endpoint| endpoint.balance(account)).await
+        highest(self.ask_all(|endpoint| endpoint.balance(account)).await, |balance| *balance)
     }
 
-    /// The highest count of transactions that an endpoint has seen of an account.
+    /// What each endpoint says that an account's transactions in the newest block count to; none where it
+    /// does not answer.
     ///
     /// # Errors
     /// If none answers.
-    pub async fn nonce(&self, account: Address) -> Result<u64, ChainError> {
+    pub async fn nonces(&self, account: Address) -> Result<Vec<Option<u64>>, ChainError> {
         let answers = self.ask_all(|endpoint| endpoint.nonce(account, At::Latest)).await;
-        highest(answers, |nonce| *nonce)
+        each_known(answers)
     }
 
-    /// A receipt, if any endpoint has one.
+    /// The lowest priority fee that an endpoint suggests: one alone must not make us pay more, and too
+    /// little is raised while the transaction waits. Units: wei per gas.
+    pub async fn priority_fee(&self) -> Option<u128> {
+        let answers = self.ask_all(Endpoint::priority_fee).await;
+        answers.into_iter().filter_map(Result::ok).min()
+    }
+
+    /// Where each endpoint says that a transaction has landed. The outer none is an endpoint that does not
+    /// answer, the inner one an endpoint that knows of no landing.
     ///
     /// # Errors
-    /// If none answers at all.
-    pub async fn receipt(&self, tx: B256) -> Result<Option<Receipt>, ChainError> {
-        first_known(self.ask_all(|endpoint| endpoint.receipt(tx)).await)
+    /// If none answers.
+    pub async fn landings(&self, tx: B256) -> Result<Vec<Option<Option<Landing>>>, ChainError> {
+        let answers = self.ask_all(|endpoint| endpoint.receipt(tx)).await;
+        let known = each_known(answers)?;
+        let landing = |receipt: Option<Receipt>| {
+            receipt.filter(|receipt| receipt.transaction_hash == tx).as_ref().map(Landing::from)
+        };
+        Ok(known.into_iter().map(|answer| answer.map(landing)).collect())
     }
 
     /// A transaction, if any endpoint knows it.
@@ -168,6 +220,29 @@ impl Endpoints {
         }
     }
 
+    /// Hands a transaction to every endpoint that does not know it: the word of one that says it does
+    /// keeps it from no other.
+    ///
+    /// # Errors
+    /// The first refusal, if none knows it or takes it.
+    pub async fn spread(&self, tx: B256, raw: &Bytes) -> Result<(), ChainError> {
+        let give = |endpoint| async move {
+            let endpoint: &Endpoint = endpoint;
+            match endpoint.transaction(tx).await {
+                Ok(Some(_)) => Ok(()),
+                Ok(None) | Err(_) => match endpoint.send_raw(raw).await {
+                    Err(error) if !error.is_known_transaction() => Err(error),
+                    Ok(_) | Err(_) => Ok(()),
+                },
+            }
+        };
+        let answers = self.ask_all(give).await;
+        if answers.iter().any(Result::is_ok) {
+            return Ok(());
+        }
+        answers.into_iter().next().unwrap_or(Ok(())).map_err(Into::into)
+    }
+
     /// Endpoints that do not answer.
     pub fn unhealthy(&self) -> Vec<EndpointName> {
         self.iter().filter(|e| !e.is_healthy()).map(|e| e.name().clone()).collect()
@@ -190,7 +265,29 @@ fn first_known<T>(answers: Answers<Option<T>>) -> Result<Option<T>, ChainError> 
     }
 }
 
-fn highest<T>(answers: Answers<T>, key: impl Fn(&T) -> u64) -> Result<T, ChainError> {
+/// What each endpoint that answered said.
+fn each_known<T>(answers: Answers<T>) -> Result<Vec<Option<T>>, ChainError> {
+    let mut failure = None;
+    let mut known = Vec::with_capacity(answers.len());
+    for answer in answers {
+        match answer {
+            Ok(answer) => known.push(Some(answer)),
+            Err(error) => {
+                known.push(None);
+                failure = Some(error);
+            }
+        }
+    }
+    match failure {
+        Some(error) if known.iter().all(Option::is_none) => Err(error.into()),
+        Some(_) | None => Ok(known),
+    }
+}
+
+pub(crate) fn highest<T, K: Ord>(
+    answers: Answers<T>,
+    key: impl Fn(&T) -> K,
+) -> Result<T, ChainError> {
     let mut failure = None;
     let mut best: Option<T> = None;
     for answer in answers {
@@ -210,7 +307,10 @@ fn highest<T>(answers: Answers<T>, key: impl Fn(&T) -> u64) -> Result<T, ChainEr
 }
 
 /// The answer that at least `needed` gave, and no other answer did.
-pub(crate) fn majority<R: PartialEq>(
+///
+/// # Errors
+/// [`ChainError::NoQuorum`].
+pub fn majority<R: PartialEq>(
     answers: impl IntoIterator<Item = R>,
     needed: usize,
 ) -> Result<R, ChainError> {

@@ -1,7 +1,8 @@
 //! What can go wrong between this node and a chain, and what to do about it.
 
 use crate::endpoint::{EndpointError, EndpointName};
-use alloy_primitives::B256;
+use crate::submitter::EntryRefusal;
+use alloy_primitives::{Address, B256};
 use lockstep_contracts::deployment::DeploymentError;
 use lockstep_core::error::ErrorClass;
 use lockstep_core::ids::ChannelId;
@@ -78,6 +79,24 @@ pub enum ChainError {
         "no sender account may start this close: sign a close intent, or fund an owner account"
     )]
     NoAuthorizedAccount,
+    /// The registry holds a secret that no endpoint shows.
+    #[error("secret of {hash} is registered, but no RPC endpoint shows its log: add one that does")]
+    SecretNotFound {
+        /// Its hash.
+        hash: B256,
+    },
+    /// The address is no ERC-20 token.
+    #[error("{address} does not answer as an ERC-20 token: check the address and the network")]
+    NoToken {
+        /// The address.
+        address: Address,
+    },
+    /// A payment into the contract was not made. Nothing was signed or sent for it.
+    #[error("nothing was sent")]
+    Entry(#[from] EntryRefusal),
+    /// An entry did not take what happened to it.
+    #[error("an entry did not take an event")]
+    EntryEvent(#[from] lockstep_core::entry::EntryError),
     /// There is no sender account at all.
     #[error("no sender account is configured")]
     NoAccount,
@@ -88,12 +107,17 @@ impl ChainError {
     pub fn class(&self) -> ErrorClass {
         match self {
             Self::Endpoint(error) => error.class(),
-            Self::NoQuorum { .. } | Self::NotAcknowledged { .. } => ErrorClass::Transient,
+            Self::NoQuorum { .. } | Self::NotAcknowledged { .. } | Self::SecretNotFound { .. } => {
+                ErrorClass::Transient
+            }
             Self::TooFewEndpoints { .. }
             | Self::Deployment { .. }
             | Self::Unfit
             | Self::Unsigned { .. }
             | Self::Account(_)
+            | Self::NoToken { .. }
+            | Self::Entry(_)
+            | Self::EntryEvent(_)
             | Self::NoAuthorizedAccount
             | Self::NoAccount => ErrorClass::Refused,
             Self::CursorGone { .. } | Self::Store(_) => ErrorClass::Fatal,

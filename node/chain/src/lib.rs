@@ -7,8 +7,8 @@
 //! In reading order: [`profile`] what differs from network to network; [`endpoint`], [`endpoints`], [`rpc`]
 //! one node, several nodes, what they are asked; [`startup`] the right chain and exactly our code;
 //! [`follower`] the stream of facts, with [`decode`] and [`convert`] from the contract's words to core's;
-//! [`clock`] the chain's time; [`submitter`] what must land, with [`call`] from core's words to the
-//! contract's; [`port`] what is needed from outside; [`alarm`] and [`error`] what can go wrong.
+//! [`secret`] what was revealed before; [`clock`] the chain's time; [`submitter`] what must land, with [`call`] from core's words to the
+//! contract's, and [`token`] for ERC-20; [`port`] what is needed from outside; [`alarm`] and [`error`] what can go wrong.
 #![cfg_attr(not(test), warn(missing_debug_implementations))]
 
 pub mod alarm;
@@ -23,5 +23,7 @@ pub mod follower;
 pub mod port;
 pub mod profile;
 pub mod rpc;
+pub mod secret;
 pub mod startup;
 pub mod submitter;
+pub mod token;

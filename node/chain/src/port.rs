@@ -5,6 +5,7 @@ use alloy::signers::SignerSync;
 use alloy::signers::local::PrivateKeySigner;
 use alloy_primitives::{Address, B256, Signature};
 use lockstep_core::chain::Obligation;
+use lockstep_core::entry::{Entry, EntryId};
 use lockstep_core::error::ErrorClass;
 use thiserror::Error;
 
@@ -82,4 +83,16 @@ pub trait ObligationStore: Send + Sync {
     /// # Errors
     /// [`StoreFailed`].
     fn put(&self, obligation: &Obligation) -> impl Future<Output = Result<(), StoreFailed>> + Send;
+
+    /// Keeps an entry under its name; returns once it survives a power cut.
+    ///
+    /// # Errors
+    /// [`StoreFailed`].
+    fn put_entry(&self, entry: &Entry) -> impl Future<Output = Result<(), StoreFailed>> + Send;
+
+    /// Forgets an entry.
+    ///
+    /// # Errors
+    /// [`StoreFailed`].
+    fn remove_entry(&self, id: EntryId) -> impl Future<Output = Result<(), StoreFailed>> + Send;
 }

@@ -97,6 +97,9 @@ pub struct Transaction {
     pub to: Option<Address>,
     /// Its calldata.
     pub input: Bytes,
+    /// Native coin that it moves. Units: wei.
+    #[serde(default)]
+    pub value: U256,
     nonce: U64,
     #[serde(rename = "type")]
     kind: Option<U64>,
@@ -173,6 +176,16 @@ pub struct CallRequest {
     pub to: Address,
     /// With what.
     pub data: Bytes,
+    /// What comes with it. Units: wei.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value: Option<U256>,
+}
+
+impl CallRequest {
+    /// Asks for something; nobody in particular calls, and nothing is sent.
+    pub fn view(to: Address, data: Bytes) -> Self {
+        Self { from: None, to, data, value: None }
+    }
 }
 
 impl Endpoint {
@@ -191,6 +204,14 @@ impl Endpoint {
     /// If the endpoint fails.
     pub async fn code(&self, address: Address) -> Result<Bytes, EndpointError> {
         self.request("eth_getCode", (address, "latest")).await
+    }
+
+    /// The code that an account had at a block.
+    ///
+    /// # Errors
+    /// If the endpoint fails, or does not remember the block.
+    pub async fn code_at(&self, address: Address, block: BlockTag) -> Result<Bytes, EndpointError> {
+        self.request("eth_getCode", (address, block.to_param())).await
     }
 
     /// A header, its hash recomputed where the chain hashes headers as Ethereum does.

@@ -1,4 +1,5 @@
-//! Brings what is owed to the chain: once per key, through several accounts, until it is final.
+//! Brings what is owed, and what is paid in, to the chain: once per key, through several accounts, until it
+//! is final.
 //!
 //! A call is made durable before it is sent (P86), replaced while it waits (P76), sent again when a
 //! reorganisation removes it, and ends only when a finalized block shows its goal, by whomever (P71, P72).
@@ -6,16 +7,16 @@
 
 use crate::alarm::Alarm;
 use crate::call::{Contracts, SignedIntent};
-use crate::endpoint::Endpoint;
-use crate::endpoints::{Endpoints, majority};
+use crate::endpoints::Endpoints;
 use crate::error::ChainError;
 use crate::port::{AccountSigner, ObligationStore};
 use crate::rpc::BlockTag;
-use alloy_primitives::B256;
+use alloy_primitives::{B256, U256};
 use lockstep_contracts::revert::Revert;
 use lockstep_core::chain::{
-    ChainCall, Obligation, ObligationEvent, ObligationKey, ObligationStage,
+    ChainCall, Obligation, ObligationEvent, ObligationKey, ObligationKind, ObligationStage,
 };
+use lockstep_core::entry::{Entry, EntryId};
 use lockstep_core::money::Amount;
 use lockstep_core::terms::Terms;
 use lockstep_core::time::{BlockNumber, BlockPoint, BlockTimestamp};
@@ -23,23 +24,32 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 mod assess;
+mod entry;
+mod estimate;
 mod fee;
 mod gas;
 mod goal;
 mod lane;
+mod readiness;
+mod refusal;
 mod send;
 mod track;
 
+pub use estimate::{CallEstimate, estimate};
 pub use fee::Fees;
 use fee::Window;
 pub use goal::Goal;
-use lane::{Content, Lane, Place, Slot};
+use lane::{Content, Lane, Slot};
+pub use refusal::EntryRefusal;
 
 /// The time before a lock's expiry over which the fee for its secret climbs. Units: seconds.
 /// Half a day, the margin that a node keeps by default.
 const SECRET_WINDOW_SECS: u64 = 12 * 3_600;
 /// The least priority fee that is offered, since a node may suggest nothing. Units: wei per gas.
 const LEAST_PRIORITY: u128 = 1_000;
+
+/// A fee may rise tenfold just when everybody must close.
+const RESERVE_PRICE: U256 = U256::from_limbs([10, 0, 0, 0]);
 
 /// What to bring to the chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,6 +104,15 @@ pub enum SubmitterEvent {
         /// What the contract says.
         revert: Revert,
     },
+    /// A payment into the contract has come further; its whole new value.
+    Entry(Box<Entry>),
+    /// A payment that had been taken can't be made. Nothing was signed for it, and it is forgotten.
+    EntryRefused {
+        /// Which.
+        id: EntryId,
+        /// Why.
+        refusal: EntryRefusal,
+    },
     /// Somebody must look.
     Alarm(Alarm),
 }
@@ -140,6 +159,24 @@ struct Now {
     finalized: Option<(BlockPoint, B256)>,
 }
 
+impl Now {
+    async fn look(endpoints: &Endpoints) -> Result<Self, ChainError> {
+        let profile = *endpoints.profile();
+        let is_hashed = profile.has_ethereum_hash;
+        let newest = endpoints.newest_header().await?;
+        let heads =
+            endpoints.ask_all(|endpoint| endpoint.header(BlockTag::Latest, is_hashed)).await;
+        let times = heads.iter().flatten().map(|header| header.point().timestamp);
+        let earliest = times.min().unwrap_or(newest.point().timestamp);
+        let suggested = endpoints.priority_fee().await;
+        let priority = suggested.unwrap_or(LEAST_PRIORITY).max(LEAST_PRIORITY);
+        let base_fee = newest.base_fee();
+        let market = Fees::market(base_fee, priority);
+        let finalized = endpoints.finalized().await;
+        Ok(Self { head: newest.point(), earliest, base_fee, market, finalized })
+    }
+}
+
 /// The submitter of one chain.
 #[derive(Debug)]
 pub struct Submitter<S> {
@@ -149,6 +186,7 @@ pub struct Submitter<S> {
     lanes: Vec<Lane>,
     duties: BTreeMap<ObligationKey, Duty>,
     ended: BTreeMap<ObligationKey, ObligationStage>,
+    entries: BTreeMap<EntryId, Entry>,
     standing: Vec<Alarm>,
 }
 
@@ -167,8 +205,9 @@ impl<S: ObligationStore> Submitter<S> {
             return Err(ChainError::NoAccount);
         }
         let lanes = accounts.into_iter().map(Lane::new).collect();
-        let (duties, ended) = (BTreeMap::new(), BTreeMap::new());
-        Ok(Self { endpoints, contracts, store, lanes, duties, ended, standing: Vec::new() })
+        let (duties, ended, entries) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let standing = Vec::new();
+        Ok(Self { endpoints, contracts, store, lanes, duties, ended, entries, standing })
     }
 
     /// Takes an order, durably. An order whose key is known already changes nothing (P71).
@@ -226,16 +265,9 @@ impl<S: ObligationStore> Submitter<S> {
         match (found, lane) {
             (Some(found), Some(lane)) => {
                 let (max_fee, priority) = found.fees();
-                let slot = Slot {
-                    content: Content::Call(key),
-                    hashes: vec![tx],
-                    raw: None,
-                    fees: Fees { max_fee, priority },
-                    gas: found.gas(),
-                    sent_at: BlockNumber(0),
-                    place: Place::Pool,
-                };
-                lane.slots.insert(found.nonce(), slot);
+                let (content, fees) = (Content::Call(key), Fees { max_fee, priority });
+                let slot = Slot::new(content, fees, found.gas(), BlockNumber(0));
+                lane.slots.insert(found.nonce(), Slot { hashes: vec![tx], ..slot });
                 Ok(())
             }
             (Some(_) | None, _) => self.apply(key, ObligationEvent::Dropped).await,
@@ -247,12 +279,39 @@ impl<S: ObligationStore> Submitter<S> {
         self.duties.values().map(|duty| &duty.obligation)
     }
 
+    /// Whether there is nothing to do: nothing owed, nothing paid in that is not over, nothing on its way.
+    pub fn is_idle(&self) -> bool {
+        let is_live = |entry: &Entry| !entry.is_over();
+        self.duties.is_empty()
+            && !self.entries.values().any(is_live)
+            && self.lanes.iter().all(|lane| lane.slots.is_empty())
+    }
+
+    /// Whether the accounts together could pay for a close and a challenge of this many channels at once, at
+    /// ten times today's price (P78).
+    ///
+    /// # Errors
+    /// If no endpoint answers.
+    pub async fn reserve(&self, channels: u64) -> Result<Option<Alarm>, ChainError> {
+        let now = Now::look(&self.endpoints).await?;
+        let gas = estimate::usual_gas(ObligationKind::InitiateClose)
+            .saturating_add(estimate::usual_gas(ObligationKind::Challenge))
+            .saturating_add(estimate::usual_gas(ObligationKind::Close));
+        let price = U256::from(now.market.max_fee).saturating_mul(RESERVE_PRICE);
+        let needed = price.saturating_mul(U256::from(gas)).saturating_mul(U256::from(channels));
+        let mut balance = U256::ZERO;
+        for lane in &self.lanes {
+            balance = balance.saturating_add(self.endpoints.balance(lane.address()).await?);
+        }
+        Ok((balance < needed).then_some(Alarm::ReserveLow { needed, balance }))
+    }
+
     /// One step: looks where every transaction is, and sends, replaces or ends what is due.
     ///
     /// # Errors
     /// If no endpoint answers. Trouble with one call delays no other.
     pub async fn step(&mut self) -> Result<Vec<SubmitterEvent>, ChainError> {
-        let now = self.look().await?;
+        let now = Now::look(&self.endpoints).await?;
         let mut events: Vec<_> = core::mem::take(&mut self.standing)
             .into_iter()
             .filter(|alarm| matches!(alarm, Alarm::StoreFailed { .. }))
@@ -263,6 +322,12 @@ impl<S: ObligationStore> Submitter<S> {
         for key in keys {
             if let Err(error) = self.serve(key, &now, &mut events).await {
                 tracing::warn!(channel_id = %key.channel_id, error = %error, "call waits");
+            }
+        }
+        let ids: Vec<EntryId> = self.entries.keys().copied().collect();
+        for id in ids {
+            if let Err(error) = self.serve_entry(id, &now, &mut events).await {
+                tracing::warn!(entry = %id.0, error = %error, "payment into the contract waits");
             }
         }
         self.fill_gaps(&now).await;
@@ -282,33 +347,6 @@ impl<S: ObligationStore> Submitter<S> {
             .collect();
         keys.sort_unstable();
         keys.into_iter().map(|(_, key)| key).collect()
-    }
-
-    async fn look(&self) -> Result<Now, ChainError> {
-        let profile = *self.endpoints.profile();
-        let is_hashed = profile.has_ethereum_hash;
-        let newest = self.endpoints.newest_header().await?;
-        let heads =
-            self.endpoints.ask_all(|endpoint| endpoint.header(BlockTag::Latest, is_hashed)).await;
-        let times = heads.iter().flatten().map(|header| header.point().timestamp);
-        let earliest = times.min().unwrap_or(newest.point().timestamp);
-        let suggested = self.endpoints.ask_any(Endpoint::priority_fee).await;
-        let priority = suggested.unwrap_or(LEAST_PRIORITY).max(LEAST_PRIORITY);
-        let base_fee = newest.base_fee();
-        let market = Fees::market(base_fee, priority);
-        let finalized = self.finalized().await;
-        Ok(Now { head: newest.point(), earliest, base_fee, market, finalized })
-    }
-
-    async fn finalized(&self) -> Option<(BlockPoint, B256)> {
-        let profile = *self.endpoints.profile();
-        let is_hashed = profile.has_ethereum_hash;
-        let ask = |tag| self.endpoints.ask_all(move |e| e.header(tag, is_hashed));
-        let tops = ask(profile.finalized).await;
-        let number = tops.into_iter().flatten().map(|header| header.number()).min()?;
-        let headers = ask(BlockTag::Number(number)).await.into_iter().flatten();
-        let header = majority(headers, profile.quorum).ok()?;
-        Some((header.point(), header.hash))
     }
 
     /// Applies an event to an obligation, durably.

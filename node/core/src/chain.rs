@@ -297,6 +297,21 @@ pub enum ChainCall {
     },
 }
 
+impl ChainCall {
+    /// What kind of call it is.
+    pub fn kind(&self) -> ObligationKind {
+        match self {
+            Self::InitiateClose(_) => ObligationKind::InitiateClose,
+            Self::Challenge(_) => ObligationKind::Challenge,
+            Self::Close => ObligationKind::Close,
+            Self::CooperativeClose(_) => ObligationKind::CooperativeClose,
+            Self::PartialWithdraw(_) => ObligationKind::PartialWithdraw,
+            Self::RegisterSecret { .. } => ObligationKind::RegisterSecret,
+            Self::ResolveLocks { .. } => ObligationKind::ResolveLocks,
+        }
+    }
+}
+
 /// What kind of call an obligation is; with channel and version its idempotency key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ObligationKind {

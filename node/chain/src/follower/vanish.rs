@@ -80,7 +80,7 @@ impl VanishedClose {
 /// The call that asks for a channel.
 pub(crate) fn channel_request(contracts: &Contracts, channel_id: ChannelId) -> CallRequest {
     let data = channelOfCall { channelId: channel_id.0 }.abi_encode().into();
-    CallRequest { from: None, to: contracts.channel, data }
+    CallRequest::view(contracts.channel, data)
 }
 
 /// What a quorum says is stored about a channel.

@@ -55,6 +55,7 @@ impl From<EndpointError> for ViewTrouble {
             RequestError::Missing => Self::Moved,
             RequestError::Timeout { .. }
             | RequestError::Unreachable
+            | RequestError::Resting
             | RequestError::Http { .. }
             | RequestError::Malformed
             | RequestError::Refused { .. } => Self::Endpoint(error),

@@ -67,7 +67,7 @@ impl<S: ObligationStore> Submitter<S> {
             ChainCall::RegisterSecret { .. } => {
                 let call = SecretRegistry::revealedAtCall { hash: key.detail };
                 let data = call.abi_encode().into();
-                let request = CallRequest { from: None, to: self.contracts.registry, data };
+                let request = CallRequest::view(self.contracts.registry, data);
                 let data = endpoint.call(&request, at).await?;
                 let time = SecretRegistry::revealedAtCall::abi_decode_returns_validate(&data);
                 time.map_err(|_| malformed())?.to::<u64>()

@@ -1,8 +1,8 @@
 //! How much gas a call needs, and what it pays for its data beside gas.
 
-use crate::endpoints::Endpoints;
+use crate::endpoints::{Answers, Endpoints, highest};
 use crate::error::ChainError;
-use crate::profile::DataFee;
+use crate::profile::{DataFee, Network};
 use crate::rpc::{At, CallRequest};
 use alloy_primitives::{Address, Bytes, U256, address};
 use alloy_sol_types::{SolCall, sol};
@@ -36,39 +36,99 @@ pub(super) struct Need {
     pub(super) data_fee: U256,
 }
 
-/// Estimates a call. An endpoint that says that it would fail does not decide alone.
+/// The most that any call of ours takes where gas has Ethereum's prices: 32 locks of a costly token.
+const MAX_CALL_GAS: u64 = 4_000_000;
+/// The same where gas pays for data as well. Source: Arbitrum's limit per transaction is 32 million.
+const MAX_DATA_GAS: u64 = 32_000_000;
+
+/// Estimates a call: the highest of what the endpoints say, so that one alone can't let it run out of gas. An
+/// endpoint that says that it would fail does not decide alone.
+///
+/// # Errors
+/// If no endpoint estimates it: the revert, if one of them tells of one.
 pub(super) async fn need(endpoints: &Endpoints, call: &CallRequest) -> Result<Need, ChainError> {
-    let estimate = endpoints.ask_any(|endpoint| endpoint.estimate_gas(call)).await?;
+    let answers = endpoints.ask_all(|endpoint| endpoint.estimate_gas(call)).await;
+    let estimate = highest_estimate(answers)?;
     let padded = estimate.saturating_add(estimate.div_ceil(8)).saturating_add(SPARE_GAS);
+    finish(endpoints, call, padded).await
+}
+
+/// The same for a call that can't be simulated yet, from what such calls usually take.
+///
+/// # Errors
+/// If no endpoint answers.
+pub(super) async fn usual_need(
+    endpoints: &Endpoints,
+    call: &CallRequest,
+    usual_gas: u64,
+) -> Result<Need, ChainError> {
+    finish(endpoints, call, usual_gas).await
+}
+
+async fn finish(endpoints: &Endpoints, call: &CallRequest, gas: u64) -> Result<Need, ChainError> {
     match endpoints.profile().data_fee {
-        DataFee::None => Ok(Need { gas: padded, data_fee: U256::ZERO }),
+        DataFee::None => Ok(Need { gas: gas.min(ceiling(endpoints)), data_fee: U256::ZERO }),
         DataFee::OptimismOracle => {
             let data_fee = optimism_fee(endpoints, &call.data).await?;
-            Ok(Need { gas: padded, data_fee })
+            Ok(Need { gas: gas.min(ceiling(endpoints)), data_fee })
         }
         DataFee::ArbitrumNode => {
             // The estimate holds the data's share already; once more of it, since L1's price may double.
-            let share = arbitrum_share(endpoints, call).await?;
-            Ok(Need { gas: padded.saturating_add(share), data_fee: U256::ZERO })
+            let share = arbitrum_share(endpoints, call).await?.min(gas);
+            let gas = gas.saturating_add(share).min(ceiling(endpoints));
+            Ok(Need { gas, data_fee: U256::ZERO })
         }
     }
 }
 
+/// What no call of ours needs more of, whatever an endpoint says.
+fn ceiling(endpoints: &Endpoints) -> u64 {
+    match endpoints.profile().network {
+        Network::Ethereum | Network::Optimism | Network::Polygon | Network::Development => {
+            MAX_CALL_GAS
+        }
+        Network::Arbitrum | Network::Zksync | Network::Starknet => MAX_DATA_GAS,
+    }
+}
+
+fn highest_estimate(answers: Answers<u64>) -> Result<u64, ChainError> {
+    let mut failures = Vec::new();
+    let mut best = None;
+    for answer in answers {
+        match answer {
+            Ok(gas) => best = best.max(Some(gas)),
+            Err(error) => failures.push(error),
+        }
+    }
+    if let Some(gas) = best {
+        return Ok(gas);
+    }
+    // A revert says more than a dead line.
+    let reverts = failures.iter().position(|error| error.revert().is_some()).unwrap_or(0);
+    match failures.into_iter().nth(reverts) {
+        Some(error) => Err(error.into()),
+        None => Err(ChainError::TooFewEndpoints { found: 0, needed: 1 }),
+    }
+}
+
+/// The lowest that any endpoint says. The chain charges what it charges; the estimate only tells whether the
+/// account and the budget suffice, and one endpoint's invented fee must hold nothing back.
 async fn optimism_fee(endpoints: &Endpoints, data: &Bytes) -> Result<U256, ChainError> {
     let envelope = core::iter::repeat_n(0xff, ENVELOPE_BYTES);
     let bytes: Bytes = data.iter().copied().chain(envelope).collect();
     let data = getL1FeeCall { data: bytes }.abi_encode().into();
-    let request = CallRequest { from: None, to: GAS_PRICE_ORACLE, data };
-    let answer = endpoints.ask_any(|endpoint| endpoint.call(&request, At::Latest)).await?;
-    getL1FeeCall::abi_decode_returns_validate(&answer).map_err(|_| ChainError::Unfit)
+    let request = CallRequest::view(GAS_PRICE_ORACLE, data);
+    let answers = endpoints.ask_all(|endpoint| endpoint.call_number(&request, At::Latest)).await;
+    highest(answers, |fee| core::cmp::Reverse(*fee))
 }
 
 async fn arbitrum_share(endpoints: &Endpoints, call: &CallRequest) -> Result<u64, ChainError> {
     let inner =
         gasEstimateComponentsCall { to: call.to, contractCreation: false, data: call.data.clone() };
     let data = inner.abi_encode().into();
-    let request = CallRequest { from: call.from, to: NODE_INTERFACE, data };
-    let answer = endpoints.ask_any(|endpoint| endpoint.call(&request, At::Latest)).await?;
-    let parts = gasEstimateComponentsCall::abi_decode_returns_validate(&answer);
-    parts.map(|parts| parts.gasEstimateForL1).map_err(|_| ChainError::Unfit)
+    let request = CallRequest { from: call.from, ..CallRequest::view(NODE_INTERFACE, data) };
+    let answers = endpoints.ask_all(|endpoint| endpoint.call(&request, At::Latest)).await;
+    let read = |answer: Bytes| gasEstimateComponentsCall::abi_decode_returns_validate(&answer).ok();
+    let shares = answers.into_iter().flatten().filter_map(read).map(|parts| parts.gasEstimateForL1);
+    shares.max().ok_or(ChainError::Unfit)
 }

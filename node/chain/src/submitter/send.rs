@@ -1,11 +1,11 @@
 //! Sending a call, replacing it, and filling gaps in an account's nonces.
 
-use super::fee::Fees;
+use super::fee::{Fees, Window};
 use super::gas::{self, Need, TRANSFER_GAS};
 use super::lane::{self, Content, Lane, Place, Slot};
 use super::{Duty, Now, ObligationStore, Submitter, SubmitterEvent};
 use crate::alarm::Alarm;
-use crate::call;
+use crate::call::{self, Payload};
 use crate::convert;
 use crate::error::ChainError;
 use crate::rpc::CallRequest;
@@ -13,6 +13,39 @@ use alloy::consensus::{SignableTransaction, TxEip1559};
 use alloy::eips::eip2718::Encodable2718;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use lockstep_core::chain::{ChainCall, ObligationEvent, ObligationKey};
+use lockstep_core::entry::{EntryEvent, Offer};
+use lockstep_core::money::Amount;
+
+/// What is sent, and what it may cost.
+#[derive(Clone, Debug)]
+pub(super) struct Job {
+    pub(super) content: Content,
+    pub(super) payload: Payload,
+    pub(super) max_cost: Amount,
+    /// The time it has, if it is urgent.
+    pub(super) window: Option<Window>,
+    /// What was offered before, also by an earlier run. Units: wei per gas.
+    pub(super) floor: u128,
+}
+
+impl Job {
+    /// The most per gas that the budget allows.
+    pub(super) fn cap(&self, need: &Need) -> u128 {
+        let for_gas = self.max_cost.to_u256().saturating_sub(need.data_fee);
+        let per_gas = for_gas.checked_div(U256::from(need.gas)).unwrap_or_default();
+        u128::try_from(per_gas).unwrap_or(u128::MAX)
+    }
+
+    /// What to offer now: never less than was offered before.
+    pub(super) fn offer(&self, need: &Need, now: &Now) -> Fees {
+        let cap = self.cap(need);
+        let wanted = match self.window {
+            Some(window) => window.ladder(now.market, cap, now.head.timestamp),
+            None => now.market.capped(cap),
+        };
+        Fees { max_fee: wanted.max_fee.max(self.floor), priority: wanted.priority }
+    }
+}
 
 impl<S: ObligationStore> Submitter<S> {
     /// Does what one call asks for now.
@@ -26,17 +59,30 @@ impl<S: ObligationStore> Submitter<S> {
         if self.end_if_final(&duty, now, events).await? {
             return Ok(());
         }
+        let content = Content::Call(key);
         let found = self.lanes.iter().enumerate().find_map(|(index, lane)| {
-            let nonce = lane.find(&key)?;
-            lane.slots.get(&nonce).map(|slot| (index, nonce, slot.clone()))
+            let slots = lane.find(content);
+            (!slots.is_empty()).then_some((index, slots))
         });
+        // In a block on a quorum's word: it waits to become final. One endpoint's word is not enough.
+        let is_placed = |(_, slots): &(usize, Vec<(u64, Slot)>)| {
+            slots.iter().any(|(_, slot)| slot.place != Place::Pool)
+        };
+        if found.as_ref().is_some_and(is_placed) {
+            return Ok(());
+        }
         let is_needed = self.is_needed(&duty, now).await;
+        let job = self.job(&duty)?;
         match found {
-            Some((_, _, slot)) if slot.place != Place::Pool => return Ok(()),
-            Some((index, nonce, slot)) => {
-                self.replace_if_due(&duty, index, nonce, &slot, now, events).await?;
+            Some((index, slots)) => {
+                for (nonce, slot) in slots {
+                    self.replace_if_due(&job, index, nonce, &slot, now, events).await?;
+                }
+                if is_needed {
+                    self.place_in(index, &job, now, events).await?;
+                }
             }
-            None if is_needed => self.place(&duty, now, events).await?,
+            None if is_needed => self.place(&duty, &job, now, events).await?,
             None => {}
         }
         if is_needed {
@@ -61,15 +107,28 @@ impl<S: ObligationStore> Submitter<S> {
         }
     }
 
-    /// Sends a call for the first time, or anew after it was lost.
+    fn job(&self, duty: &Duty) -> Result<Job, ChainError> {
+        let intent = duty.order.intent.as_ref();
+        let call = duty.obligation.call();
+        let (to, data) = call::encode(&self.contracts, &duty.order.terms, call, intent)?;
+        Ok(Job {
+            content: Content::Call(*duty.obligation.key()),
+            payload: Payload { to, value: U256::ZERO, data },
+            max_cost: duty.order.max_cost,
+            window: duty.window(),
+            floor: duty.obligation.highest_fee_per_gas(),
+        })
+    }
+
+    /// Sends a call for the first time, or anew after it was lost, from an account that can.
     async fn place(
         &mut self,
         duty: &Duty,
+        job: &Job,
         now: &Now,
         events: &mut Vec<SubmitterEvent>,
     ) -> Result<(), ChainError> {
         let key = *duty.obligation.key();
-        let (to, data) = self.encode(duty)?;
         let senders = self.senders(duty)?;
         let mut refused = Vec::new();
         loop {
@@ -81,48 +140,61 @@ impl<S: ObligationStore> Submitter<S> {
             };
             let is_stuck = |lane: &Lane| lane.is_stuck(now.base_fee, now.head.number, patience);
             let Some(index) = lane::choose(&self.lanes, may_send, is_stuck, &key) else {
-                return Err(ChainError::NoAuthorizedAccount);
+                // Every account that may send it has been named as empty.
+                return if refused.is_empty() {
+                    Err(ChainError::NoAuthorizedAccount)
+                } else {
+                    Ok(())
+                };
             };
-            let Some(lane) = self.lanes.get(index) else { return Ok(()) };
-            let (account, nonce) = (lane.address(), lane.free_nonce());
-            let request = CallRequest { from: Some(account), to, data: data.clone() };
-            let need = match gas::need(&self.endpoints, &request).await {
-                Ok(need) => need,
-                Err(ChainError::Endpoint(error)) => {
-                    if let Some(revert) = error.revert() {
-                        events.push(SubmitterEvent::Refused { key, revert });
-                        return Ok(());
-                    }
-                    return Err(error.into());
-                }
-                Err(error) => return Err(error),
-            };
-            let fees = offer(duty, &need, now).max(lane.highest_behind(nonce));
-            if let Some(alarm) = self.cannot_pay(account, &need, fees).await? {
-                Self::alarm(events, alarm);
-                refused.push(account);
-                if refused.len() < self.lanes.len() {
-                    continue;
-                }
-                return Ok(());
+            match self.place_in(index, job, now, events).await? {
+                Some(account) => refused.push(account),
+                None => return Ok(()),
             }
-            let content = Content::Call(key);
-            let slot = Slot {
-                content,
-                hashes: Vec::new(),
-                raw: None,
-                fees,
-                gas: need.gas,
-                sent_at: now.head.number,
-                place: Place::Pool,
-            };
-            return self.send(index, nonce, slot, to, data, events).await;
         }
     }
 
-    fn encode(&self, duty: &Duty) -> Result<(Address, Bytes), ChainError> {
-        let intent = duty.order.intent.as_ref();
-        call::encode(&self.contracts, &duty.order.terms, duty.obligation.call(), intent)
+    /// Sends a call from one account, with every nonce that an endpoint calls the next one. Gives the account
+    /// back if it can't pay.
+    async fn place_in(
+        &mut self,
+        index: usize,
+        job: &Job,
+        now: &Now,
+        events: &mut Vec<SubmitterEvent>,
+    ) -> Result<Option<Address>, ChainError> {
+        let Some(lane) = self.lanes.get(index) else { return Ok(None) };
+        let (account, nonces) = (lane.address(), lane.missing_for(job.content));
+        if nonces.is_empty() {
+            return Ok(None);
+        }
+        let Payload { to, value, data } = job.payload.clone();
+        let request = CallRequest { from: Some(account), to, data, value: Some(value) };
+        let need = match gas::need(&self.endpoints, &request).await {
+            Ok(need) => need,
+            Err(ChainError::Endpoint(error)) => {
+                if let (Content::Call(key), Some(revert)) = (job.content, error.revert()) {
+                    events.push(SubmitterEvent::Refused { key, revert });
+                    return Ok(None);
+                }
+                return Err(error.into());
+            }
+            Err(error) => return Err(error),
+        };
+        for nonce in nonces {
+            let Some(lane) = self.lanes.get(index) else { return Ok(None) };
+            let fees = job.offer(&need, now).max(lane.highest_behind(nonce));
+            if let Some(alarm) = self.cannot_pay(account, &need, fees).await? {
+                Self::alarm(events, alarm);
+                return Ok(Some(account));
+            }
+            let slot = Slot::new(job.content, fees, need.gas, now.head.number);
+            if let Err(error) = self.send(index, nonce, slot, &job.payload, events).await {
+                // The next nonce may be the one that an honest endpoint takes.
+                tracing::info!(error = %error, nonce, "no endpoint takes a transaction yet");
+            }
+        }
+        Ok(None)
     }
 
     /// Who may send it; none means anyone. Only the start of a close looks at its sender.
@@ -160,9 +232,9 @@ impl<S: ObligationStore> Submitter<S> {
     }
 
     /// Offers more for a transaction that waits, if it is time and within the budget.
-    async fn replace_if_due(
+    pub(super) async fn replace_if_due(
         &mut self,
-        duty: &Duty,
+        job: &Job,
         index: usize,
         nonce: u64,
         slot: &Slot,
@@ -170,6 +242,10 @@ impl<S: ObligationStore> Submitter<S> {
         events: &mut Vec<SubmitterEvent>,
     ) -> Result<(), ChainError> {
         let Some(lane) = self.lanes.get(index) else { return Ok(()) };
+        if lane.claims.iter().flatten().all(|claim| nonce < *claim) {
+            // Every endpoint says that it is used up. One alone that shows it in a block changes nothing.
+            return Ok(());
+        }
         let behind = lane.highest_behind(nonce);
         let patience = self.endpoints.profile().replace_after_blocks;
         let has_waited = now.head.number.0 >= slot.sent_at.0.saturating_add(patience);
@@ -178,32 +254,31 @@ impl<S: ObligationStore> Submitter<S> {
         if !has_waited && !is_priced_out && !is_in_the_way {
             return Ok(());
         }
-        let (to, data) = self.encode(duty)?;
         let need = Need { gas: slot.gas, data_fee: U256::ZERO };
-        let cap = cap(duty, &need).max(behind.max_fee);
-        let wanted = offer(duty, &need, now).max(behind);
+        let cap = job.cap(&need).max(behind.max_fee);
+        let wanted = job.offer(&need, now).max(behind);
         if wanted.max_fee <= slot.fees.max_fee && slot.raw.is_some() && !is_priced_out {
             return Ok(());
         }
         let least = slot.fees.next_step();
         let fees = if wanted.replaces(slot.fees) { wanted } else { wanted.max(least) };
         if fees.max_fee > cap {
-            let key = *duty.obligation.key();
-            Self::alarm(events, Alarm::BudgetReached { key, needed: fees.max_fee, cap });
+            if let Content::Call(key) = job.content {
+                Self::alarm(events, Alarm::BudgetReached { key, needed: fees.max_fee, cap });
+            }
             return Ok(());
         }
         let next = Slot { fees, sent_at: now.head.number, ..slot.clone() };
-        self.send(index, nonce, next, to, data, events).await
+        self.send(index, nonce, next, &job.payload, events).await
     }
 
     /// Signs, makes durable, sends: in this order.
-    async fn send(
+    pub(super) async fn send(
         &mut self,
         index: usize,
         nonce: u64,
         mut slot: Slot,
-        to: Address,
-        data: Bytes,
+        payload: &Payload,
         events: &mut Vec<SubmitterEvent>,
     ) -> Result<(), ChainError> {
         let Some(lane) = self.lanes.get(index) else { return Ok(()) };
@@ -213,19 +288,29 @@ impl<S: ObligationStore> Submitter<S> {
             gas_limit: slot.gas,
             max_fee_per_gas: slot.fees.max_fee,
             max_priority_fee_per_gas: slot.fees.priority,
-            to: TxKind::Call(to),
-            value: U256::ZERO,
+            to: TxKind::Call(payload.to),
+            value: payload.value,
             access_list: alloy::eips::eip2930::AccessList::default(),
-            input: data,
+            input: payload.data.clone(),
         };
         let signature = lane.account.sign_transaction(&transaction)?;
         let signed = transaction.into_signed(signature);
         let tx: B256 = *signed.hash();
         let raw: Bytes = signed.encoded_2718().into();
-        if let Content::Call(key) = slot.content {
-            let sent = ObligationEvent::Sent { tx, fee_per_gas: slot.fees.max_fee };
-            self.apply(key, sent).await?;
-            events.push(SubmitterEvent::Sent { key, tx, fees: slot.fees });
+        match slot.content {
+            Content::Call(key) => {
+                let sent = ObligationEvent::Sent { tx, fee_per_gas: slot.fees.max_fee };
+                self.apply(key, sent).await?;
+                events.push(SubmitterEvent::Sent { key, tx, fees: slot.fees });
+            }
+            Content::Entry(id) => {
+                let Fees { max_fee, priority } = slot.fees;
+                let offer = Offer { tx, max_fee_per_gas: max_fee, priority_fee_per_gas: priority };
+                let (gas_limit, raw) = (slot.gas, raw.to_vec());
+                let signed = EntryEvent::Signed { nonce, gas_limit, offer, raw };
+                self.apply_entry(id, signed, events).await?;
+            }
+            Content::Filler => {}
         }
         slot.hashes.push(tx);
         slot.raw = Some(raw.clone());
@@ -240,27 +325,23 @@ impl<S: ObligationStore> Submitter<S> {
     /// owed any more.
     pub(super) async fn fill_gaps(&mut self, now: &Now) {
         for index in 0..self.lanes.len() {
+            let Some(lane) = self.lanes.get_mut(index) else { continue };
+            lane.forget_strays();
             let Some(lane) = self.lanes.get(index) else { continue };
             let (address, gaps) = (lane.address(), lane.gaps());
             let mut fillers: Vec<(u64, Slot)> = Vec::new();
             for nonce in gaps {
-                let slot = Slot {
-                    content: Content::Filler,
-                    hashes: Vec::new(),
-                    raw: None,
-                    fees: now.market.max(lane.highest_behind(nonce)),
-                    gas: TRANSFER_GAS,
-                    sent_at: now.head.number,
-                    place: Place::Pool,
-                };
+                let fees = now.market.max(lane.highest_behind(nonce));
+                let slot = Slot::new(Content::Filler, fees, TRANSFER_GAS, now.head.number);
                 fillers.push((nonce, slot));
             }
             for (nonce, slot) in lane.waiting() {
                 fillers.extend(self.raised_leftover(lane, *nonce, slot, now));
             }
+            let nothing = Payload { to: address, value: U256::ZERO, data: Bytes::new() };
             for (nonce, slot) in fillers {
                 let mut none = Vec::new();
-                let sent = self.send(index, nonce, slot, address, Bytes::new(), &mut none);
+                let sent = self.send(index, nonce, slot, &nothing, &mut none);
                 if let Err(error) = sent.await {
                     tracing::info!(error = %error, "gap in nonces stays open");
                 }
@@ -269,7 +350,7 @@ impl<S: ObligationStore> Submitter<S> {
     }
 
     /// A waiting transaction that nobody needs any more, as a transfer of nothing at a fee that lets what is
-    /// behind it land.
+    /// behind it land. Never an entry: its nonce is its own.
     fn raised_leftover(
         &self,
         lane: &Lane,
@@ -279,6 +360,7 @@ impl<S: ObligationStore> Submitter<S> {
     ) -> Option<(u64, Slot)> {
         let is_owed = match slot.content {
             Content::Call(key) => self.duties.contains_key(&key),
+            Content::Entry(_) => true,
             Content::Filler => false,
         };
         let behind = lane.highest_behind(nonce);
@@ -291,22 +373,4 @@ impl<S: ObligationStore> Submitter<S> {
             (nonce, Slot { content, fees, sent_at, gas: TRANSFER_GAS, ..slot.clone() })
         })
     }
-}
-
-/// The most per gas that the budget allows.
-fn cap(duty: &Duty, need: &Need) -> u128 {
-    let for_gas = duty.order.max_cost.to_u256().saturating_sub(need.data_fee);
-    let per_gas = for_gas.checked_div(U256::from(need.gas)).unwrap_or_default();
-    u128::try_from(per_gas).unwrap_or(u128::MAX)
-}
-
-/// What to offer now: never less than was offered before for this call, also by an earlier run.
-fn offer(duty: &Duty, need: &Need, now: &Now) -> Fees {
-    let cap = cap(duty, need);
-    let wanted = match duty.window() {
-        Some(window) => window.ladder(now.market, cap, now.head.timestamp),
-        None => now.market.capped(cap),
-    };
-    let floor = duty.obligation.highest_fee_per_gas();
-    Fees { max_fee: wanted.max_fee.max(floor), priority: wanted.priority }
 }

@@ -1,12 +1,24 @@
 //! Where every transaction is now: in a block, in a pool, pushed aside, or gone.
 
-use super::lane::{Content, Place};
+use super::lane::{Content, Place, Slot};
 use super::{Now, ObligationStore, Submitter, SubmitterEvent};
+use crate::endpoints::{Landing, majority};
 use crate::error::ChainError;
-use crate::rpc::{At, CallRequest, Receipt};
-use alloy_primitives::B256;
+use crate::rpc::{At, CallRequest};
+use alloy_primitives::{B256, Bytes};
 use lockstep_contracts::revert::Revert;
 use lockstep_core::chain::{ObligationEvent, ObligationKey};
+
+/// What the endpoints say about everything that was sent with one nonce.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Found {
+    /// Where a quorum says that it landed.
+    pub(super) landing: Option<Landing>,
+    /// Which endpoints, in their order, show a landing.
+    pub(super) shown: Vec<bool>,
+    /// How many answered for every transaction that they know of none.
+    pub(super) denials: usize,
+}
 
 impl<S: ObligationStore> Submitter<S> {
     /// Brings every slot up to date.
@@ -15,15 +27,25 @@ impl<S: ObligationStore> Submitter<S> {
         now: &Now,
         events: &mut Vec<SubmitterEvent>,
     ) -> Result<(), ChainError> {
+        self.count().await?;
         for index in 0..self.lanes.len() {
             let Some(lane) = self.lanes.get(index) else { continue };
-            let confirmed = self.endpoints.nonce(lane.address()).await?;
             let nonces: Vec<u64> = lane.slots.keys().copied().collect();
-            if let Some(lane) = self.lanes.get_mut(index) {
-                lane.confirmed = confirmed;
-            }
             for nonce in nonces {
-                self.track_slot(index, nonce, confirmed, now, events).await?;
+                self.track_slot(index, nonce, now, events).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks for the counts of every account's transactions.
+    pub(super) async fn count(&mut self) -> Result<(), ChainError> {
+        let quorum = self.endpoints.profile().quorum;
+        for index in 0..self.lanes.len() {
+            let Some(lane) = self.lanes.get(index) else { continue };
+            let claims = self.endpoints.nonces(lane.address()).await?;
+            if let Some(lane) = self.lanes.get_mut(index) {
+                lane.note_claims(claims, quorum);
             }
         }
         Ok(())
@@ -33,79 +55,107 @@ impl<S: ObligationStore> Submitter<S> {
         &mut self,
         index: usize,
         nonce: u64,
-        confirmed: u64,
         now: &Now,
         events: &mut Vec<SubmitterEvent>,
     ) -> Result<(), ChainError> {
-        let Some(slot) = self.lanes.get(index).and_then(|lane| lane.slots.get(&nonce)) else {
-            return Ok(());
-        };
-        let slot = slot.clone();
-        let mut receipt = None;
-        for hash in slot.hashes.iter().rev() {
-            receipt = self.endpoints.receipt(*hash).await?;
-            if receipt.is_some() {
+        let Some(lane) = self.lanes.get(index) else { return Ok(()) };
+        let (address, confirmed) = (lane.address(), lane.confirmed);
+        let Some(slot) = lane.slots.get(&nonce).cloned() else { return Ok(()) };
+        let found = self.find_landing(&slot.hashes).await?;
+        self.change(index, nonce, |slot| slot.shown.clone_from(&found.shown));
+        if let Content::Entry(id) = slot.content {
+            match self.track_entry(id, address, &found, now, events).await {
+                Ok(false) => {}
+                Ok(true) => {
+                    self.remove(index, nonce);
+                    return Ok(());
+                }
+                // It is tried again in the next step, and must not keep a challenge from this one.
+                Err(error) => tracing::warn!(entry = %id.0, error = %error, "entry is not tracked"),
+            }
+        }
+        match found.landing {
+            Some(landing) => return self.landed(index, nonce, &slot, landing, now, events).await,
+            None if slot.place != Place::Pool => {
+                // P72: its block is gone.
+                self.change(index, nonce, |slot| slot.place = Place::Pool);
+                self.dropped(slot.content, events).await?;
+            }
+            None => {}
+        }
+        let is_shown = found.shown.contains(&true);
+        let is_entry = matches!(slot.content, Content::Entry(_));
+        if nonce < confirmed && !is_shown && !is_entry {
+            // Another transaction has used the nonce: ours can never land.
+            self.remove(index, nonce);
+            return self.dropped(slot.content, events).await;
+        }
+        self.send_again_if_lost(&slot.hashes, slot.raw.as_ref()).await;
+        Ok(())
+    }
+
+    /// Where any of the transactions has landed, newest first.
+    async fn find_landing(&self, hashes: &[B256]) -> Result<Found, ChainError> {
+        let count = self.endpoints.count();
+        let quorum = self.endpoints.profile().quorum;
+        let mut found = Found { shown: vec![false; count], ..Found::default() };
+        let mut denies = vec![!hashes.is_empty(); count];
+        for hash in hashes.iter().rev() {
+            let answers = self.endpoints.landings(*hash).await?;
+            for ((answer, shown), denies) in answers.iter().zip(&mut found.shown).zip(&mut denies) {
+                *shown |= matches!(answer, Some(Some(_)));
+                *denies &= matches!(answer, Some(None));
+            }
+            let landings = answers.into_iter().flatten().flatten();
+            if let Ok(landing) = majority(landings, quorum) {
+                found.landing = Some(landing);
                 break;
             }
         }
-        if let Some(receipt) = receipt {
-            return self.landed(index, nonce, &receipt, now, events).await;
-        }
-        let key = match slot.content {
-            Content::Call(key) => Some(key),
-            Content::Filler => None,
-        };
-        if slot.place != Place::Pool {
-            // P72: its block is gone.
-            self.set_place(index, nonce, Place::Pool);
-            self.dropped(key, events).await?;
-        }
-        if nonce < confirmed {
-            // Another transaction has used the nonce: ours can never land.
-            self.remove(index, nonce);
-            return self.dropped(key, events).await;
-        }
-        self.send_again_if_lost(&slot.hashes, slot.raw.as_ref()).await
+        found.denials = denies.into_iter().filter(|denies| *denies).count();
+        Ok(found)
     }
 
     async fn landed(
         &mut self,
         index: usize,
         nonce: u64,
-        receipt: &Receipt,
+        slot: &Slot,
+        landing: Landing,
         now: &Now,
         events: &mut Vec<SubmitterEvent>,
     ) -> Result<(), ChainError> {
-        let (block, tx) = (receipt.block_number(), receipt.transaction_hash);
-        let Some(slot) = self.lanes.get(index).and_then(|lane| lane.slots.get(&nonce)) else {
-            return Ok(());
-        };
-        let (content, was) = (slot.content, slot.place);
-        self.set_place(index, nonce, Place::Block(block));
-        if let (Content::Call(key), true) = (content, was != Place::Block(block)) {
-            if receipt.is_success() {
+        let Landing { tx, block, is_success, .. } = landing;
+        let is_new = slot.place != Place::Block(landing);
+        self.change(index, nonce, |slot| slot.place = Place::Block(landing));
+        if let (Content::Call(key), true) = (slot.content, is_new) {
+            if is_success {
                 self.apply(key, ObligationEvent::Included { tx, block }).await?;
                 events.push(SubmitterEvent::Included { key, tx, block });
             } else {
-                let revert = self.revert_of(tx, receipt).await;
+                let revert = self.revert_of(landing).await;
                 events.push(SubmitterEvent::Refused { key, revert });
-                self.spend(index, nonce);
-                self.dropped(Some(key), events).await?;
+                // The nonce is used up by a failed call, which no longer stands for it.
+                self.change(index, nonce, |slot| slot.content = Content::Filler);
+                self.dropped(Content::Call(key), events).await?;
             }
         }
         let is_final = now.finalized.is_some_and(|(point, _)| block <= point.number);
-        if is_final {
+        if is_final && !matches!(slot.content, Content::Entry(_)) {
             self.remove(index, nonce);
         }
         Ok(())
     }
 
     /// Why an included transaction failed, found by calling again on the block's state.
-    async fn revert_of(&self, tx: B256, receipt: &Receipt) -> Revert {
-        let Ok(Some(found)) = self.endpoints.transaction(tx).await else { return Revert::Empty };
+    pub(super) async fn revert_of(&self, landing: Landing) -> Revert {
+        let Ok(Some(found)) = self.endpoints.transaction(landing.tx).await else {
+            return Revert::Empty;
+        };
         let Some(to) = found.to else { return Revert::Empty };
-        let request = CallRequest { from: Some(found.from), to, data: found.input };
-        let at = At::Block(receipt.block_hash);
+        let value = Some(found.value);
+        let request = CallRequest { from: Some(found.from), to, data: found.input, value };
+        let at = At::Block(landing.block_hash);
         for answer in self.endpoints.ask_all(|endpoint| endpoint.call(&request, at)).await {
             if let Some(revert) = answer.err().and_then(|error| error.revert()) {
                 return revert;
@@ -115,41 +165,31 @@ impl<S: ObligationStore> Submitter<S> {
     }
 
     /// A pool may have forgotten it, or never got it: the same bytes go out again.
-    async fn send_again_if_lost(
-        &self,
-        hashes: &[B256],
-        raw: Option<&alloy_primitives::Bytes>,
-    ) -> Result<(), ChainError> {
-        let (Some(newest), Some(raw)) = (hashes.last(), raw) else { return Ok(()) };
-        if self.endpoints.transaction(*newest).await?.is_some() {
-            return Ok(());
-        }
-        if let Err(error) = self.endpoints.broadcast(raw).await {
+    async fn send_again_if_lost(&self, hashes: &[B256], raw: Option<&Bytes>) {
+        let (Some(newest), Some(raw)) = (hashes.last(), raw) else { return };
+        if let Err(error) = self.endpoints.spread(*newest, raw).await {
             tracing::info!(tx_hash = %newest, error = %error, "pool does not take a transaction");
         }
-        Ok(())
     }
 
     async fn dropped(
         &mut self,
-        key: Option<ObligationKey>,
+        content: Content,
         events: &mut Vec<SubmitterEvent>,
     ) -> Result<(), ChainError> {
-        let Some(key) = key.filter(|key| self.duties.contains_key(key)) else { return Ok(()) };
-        events.push(SubmitterEvent::Dropped { key });
-        self.apply(key, ObligationEvent::Dropped).await
-    }
-
-    fn set_place(&mut self, index: usize, nonce: u64, place: Place) {
-        if let Some(slot) = self.lanes.get_mut(index).and_then(|lane| lane.slots.get_mut(&nonce)) {
-            slot.place = place;
+        let is_owed = |key: &ObligationKey| self.duties.contains_key(key);
+        match content {
+            Content::Call(key) if is_owed(&key) => {
+                events.push(SubmitterEvent::Dropped { key });
+                self.apply(key, ObligationEvent::Dropped).await
+            }
+            Content::Call(_) | Content::Entry(_) | Content::Filler => Ok(()),
         }
     }
 
-    /// The nonce is used up by a failed call, which no longer stands for it.
-    fn spend(&mut self, index: usize, nonce: u64) {
+    fn change(&mut self, index: usize, nonce: u64, change: impl FnOnce(&mut Slot)) {
         if let Some(slot) = self.lanes.get_mut(index).and_then(|lane| lane.slots.get_mut(&nonce)) {
-            slot.content = Content::Filler;
+            change(slot);
         }
     }
 

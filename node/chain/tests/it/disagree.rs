@@ -4,6 +4,7 @@ use crate::anvil::{Anvil, FINALITY};
 use crate::proxy::{Lie, Proxy};
 use crate::scene::{Scene, endpoints, facts, is_closing, profile};
 use lockstep_chain::alarm::Alarm;
+use lockstep_chain::endpoint::Endpoint;
 use lockstep_chain::endpoints::Endpoints;
 use lockstep_chain::error::ChainError;
 use lockstep_chain::follower::{Batch, Delivery};
@@ -177,4 +178,26 @@ async fn p93_a_chain_without_exactly_our_code_is_refused() {
         |e| matches!(e, DeploymentError::NoCode { .. }),
     )
     .await;
+}
+
+#[tokio::test]
+async fn an_endpoint_that_does_not_answer_is_asked_now_and_then_only_and_is_back_soon_after_it_does()
+ {
+    let scene = Scene::start().await;
+    let proxy = Proxy::start(&scene.anvil.url, Lie::Down).await;
+    let endpoint = Endpoint::new(&proxy.url, crate::anvil::limits()).unwrap();
+    while endpoint.is_healthy() {
+        endpoint.chain_id().await.unwrap_err();
+    }
+    let before = proxy.asked();
+    for _ in 0..40 {
+        endpoint.chain_id().await.unwrap_err();
+    }
+    assert_eq!(proxy.asked() - before, 10);
+    proxy.set(Lie::None);
+    let mut failures = 0;
+    while endpoint.chain_id().await.is_err() {
+        failures += 1;
+    }
+    assert!(failures < 4 && endpoint.is_healthy(), "{failures}");
 }

@@ -10,8 +10,13 @@
 )]
 
 mod anvil;
+mod data_fee;
 mod disagree;
+mod disk;
+mod entry;
 mod follower;
+mod lies;
 mod proxy;
 mod scene;
+mod secret;
 mod submitter;

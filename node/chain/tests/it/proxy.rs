@@ -1,6 +1,7 @@
 //! An endpoint between us and an honest node that can leave out logs, or say nothing.
 
 use serde_json::{Value, json};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -19,11 +20,26 @@ pub(crate) enum Lie {
     Swallow,
     /// Every answer is an error.
     Down,
+    /// Every transaction has landed, and succeeded, in a block that nobody knows.
+    FakeReceipts,
+    /// No transaction has landed.
+    NoReceipts,
+    /// Every account has sent this many transactions.
+    Nonce(u64),
+    /// It has every transaction, and hands on none.
+    KnowsAll,
+    /// Every account is empty.
+    NoMoney,
+    /// Every call takes no more than a transfer.
+    CheapGas,
+    /// A tip is a coin per gas.
+    DearTip,
 }
 
 pub(crate) struct Proxy {
     pub(crate) url: String,
     lie: Arc<Mutex<Lie>>,
+    asked: Arc<AtomicUsize>,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -39,13 +55,21 @@ impl Proxy {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let lie = Arc::new(Mutex::new(lie));
         let (shared, upstream) = (lie.clone(), upstream.trim_start_matches("http://").to_owned());
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counter = asked.clone();
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
+                counter.fetch_add(1, Ordering::Relaxed);
                 let (lie, upstream) = (*shared.lock().unwrap(), upstream.clone());
                 tokio::spawn(async move { serve(stream, &upstream, lie).await });
             }
         });
-        Self { url, lie, task }
+        Self { url, lie, asked, task }
+    }
+
+    /// How often it was asked.
+    pub(crate) fn asked(&self) -> usize {
+        self.asked.load(Ordering::Relaxed)
     }
 
     pub(crate) fn set(&self, lie: Lie) {
@@ -79,7 +103,24 @@ async fn answer(request: &Value, upstream: &str, lie: Lie) -> Value {
             done(json!([]))
         }
         (Lie::ZeroCalls, "eth_call") => done(json!(format!("0x{}", "00".repeat(14 * 32)))),
-        (Lie::Swallow, "eth_sendRawTransaction") => done(json!(format!("0x{}", "11".repeat(32)))),
+        (Lie::FakeReceipts, "eth_getTransactionReceipt") => {
+            let hash = &request["params"][0];
+            done(json!({"transactionHash": hash, "blockHash": format!("0x{}", "22".repeat(32)),
+                "blockNumber": "0x1", "status": "0x1", "gasUsed": "0x5208", "logs": []}))
+        }
+        (Lie::NoReceipts, "eth_getTransactionReceipt") => done(Value::Null),
+        (Lie::Nonce(nonce), "eth_getTransactionCount") => done(json!(format!("{nonce:#x}"))),
+        (Lie::KnowsAll, "eth_getTransactionByHash") => {
+            let zero = format!("0x{}", "00".repeat(20));
+            done(json!({"hash": request["params"][0], "from": zero, "to": zero, "input": "0x",
+                "nonce": "0x0", "gas": "0x1", "value": "0x0"}))
+        }
+        (Lie::NoMoney, "eth_getBalance") => done(json!("0x0")),
+        (Lie::CheapGas, "eth_estimateGas") => done(json!("0x5208")),
+        (Lie::DearTip, "eth_maxPriorityFeePerGas") => done(json!("0xde0b6b3a7640000")),
+        (Lie::Swallow | Lie::KnowsAll, "eth_sendRawTransaction") => {
+            done(json!(format!("0x{}", "11".repeat(32))))
+        }
         _ => {
             let mut stream = TcpStream::connect(upstream).await.unwrap();
             let head = format!("POST / HTTP/1.1\r\nHost: {upstream}");

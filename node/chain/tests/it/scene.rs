@@ -11,6 +11,7 @@ use lockstep_chain::endpoint::Endpoint;
 use lockstep_chain::endpoints::Endpoints;
 use lockstep_chain::follower::{Batch, Delivery, Follower, Sighting, Start};
 use lockstep_chain::profile::{Network, Profile};
+use lockstep_chain::rpc::{At, CallRequest};
 use lockstep_contracts::artifact::ArtifactName;
 use lockstep_contracts::bindings::PaymentChannel as abi;
 use lockstep_contracts::config::DeployConfig;
@@ -89,12 +90,17 @@ impl Scene {
     }
 
     pub(crate) fn channel(&self, salt: u8) -> Channel {
+        self.channel_of(salt, self.owner1, Address::ZERO)
+    }
+
+    /// A channel of another participant 1, or in another coin.
+    pub(crate) fn channel_of(&self, salt: u8, owner1: Address, token: Address) -> Channel {
         let terms = Terms {
-            participant1: AccountRef::Evm(self.owner1),
+            participant1: AccountRef::Evm(owner1),
             participant2: AccountRef::Evm(self.owner2),
             signer1: key(0x11).address(),
             signer2: key(0x22).address(),
-            token: AccountRef::Evm(Address::ZERO),
+            token: AccountRef::Evm(token),
             challenge_period: PERIOD,
             salt: B256::repeat_byte(salt),
         };
@@ -135,12 +141,8 @@ impl Scene {
 
     pub(crate) async fn stored(&self, channel: &Channel) -> abi::Channel {
         let data = abi::channelOfCall { channelId: channel.id.0 }.abi_encode();
-        let call = lockstep_chain::rpc::CallRequest {
-            from: None,
-            to: self.contracts.channel,
-            data: data.into(),
-        };
-        let data = self.anvil.rpc.call(&call, lockstep_chain::rpc::At::Latest).await.unwrap();
+        let call = CallRequest::view(self.contracts.channel, data.into());
+        let data = self.anvil.rpc.call(&call, At::Latest).await.unwrap();
         lockstep_chain::decode::channel(&data).unwrap()
     }
 
@@ -158,14 +160,19 @@ fn json_tx(from: Address, to: Address, data: &Bytes) -> serde_json::Value {
 }
 
 impl Channel {
-    fn open_call(&self) -> Bytes {
-        let deadline = u64::from(u32::MAX);
+    /// Side 2's consent to an open with the usual deposit.
+    pub(crate) fn consent(&self, deadline: u64) -> (Open, StateSignature) {
         let open = Open {
             channel_id: self.id,
             min_deposit1: Amount::from_u256(U256::from(DEPOSIT)),
             deadline: BlockTimestamp(deadline),
         };
-        let signature = sign(0x22, SigningDomain::new(self.domain).open(&open));
+        (open, sign(0x22, SigningDomain::new(self.domain).open(&open)))
+    }
+
+    fn open_call(&self) -> Bytes {
+        let deadline = u64::from(u32::MAX);
+        let (_, signature) = self.consent(deadline);
         let mut accept = U256::from(DEPOSIT).to_be_bytes::<32>().to_vec();
         accept.extend(deadline.to_be_bytes());
         accept.extend(signature.0);

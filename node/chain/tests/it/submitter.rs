@@ -1,102 +1,22 @@
 //! Calls that must land: fees, reorganisations, restarts, lanes.
 
 use crate::anvil::FINALITY;
+use crate::disk::{Disk, LANES, RICH, has_ended, nonce, order, sent, stale_close, submitter};
 use crate::proxy::{Lie, Proxy};
-use crate::scene::{Channel, PERIOD, Scene, endpoints, key};
+use crate::scene::{PERIOD, Scene, endpoints, key};
 use alloy::consensus::{SignableTransaction, TxEip1559};
 use alloy::eips::eip2718::Encodable2718;
-use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
+use alloy_primitives::{Address, Bytes, TxKind, U256};
 use lockstep_chain::alarm::Alarm;
-use lockstep_chain::endpoints::Endpoints;
 use lockstep_chain::error::ChainError;
-use lockstep_chain::port::{AccountSigner, LocalAccount, ObligationStore, StoreFailed};
-use lockstep_chain::rpc::At;
-use lockstep_chain::submitter::{Fees, Order, Submitter, SubmitterEvent as Event};
+use lockstep_chain::port::{AccountSigner, LocalAccount};
+use lockstep_chain::submitter::SubmitterEvent as Event;
 use lockstep_contracts::bindings::PaymentChannel::PaymentChannelErrors;
 use lockstep_contracts::revert::Revert;
 use lockstep_core::chain::{
-    ChainCall, Obligation, ObligationEvent, ObligationKey, ObligationKind, ObligationStage,
+    ChainCall, Obligation, ObligationEvent, ObligationKind, ObligationStage,
 };
 use lockstep_core::error::ErrorClass;
-use lockstep_core::money::Amount;
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
-
-/// What a power cut leaves behind.
-#[derive(Clone, Default)]
-struct Disk {
-    rows: Arc<Mutex<BTreeMap<ObligationKey, Obligation>>>,
-    is_full: Arc<Mutex<bool>>,
-}
-
-impl ObligationStore for Disk {
-    async fn put(&self, obligation: &Obligation) -> Result<(), StoreFailed> {
-        if *self.is_full.lock().unwrap() {
-            return Err(StoreFailed);
-        }
-        self.rows.lock().unwrap().insert(*obligation.key(), obligation.clone());
-        Ok(())
-    }
-}
-
-impl Disk {
-    fn orders(&self, channel: &Channel) -> Vec<Order> {
-        let rows = self.rows.lock().unwrap();
-        rows.values().map(|row| order(channel, row.clone(), RICH)).collect()
-    }
-}
-
-/// Units: wei. A tenth of a coin: enough for any fee of these tests.
-const RICH: u64 = 100_000_000_000_000_000;
-const LANES: [u8; 2] = [0x51, 0x52];
-
-fn order(channel: &Channel, obligation: Obligation, max_cost: u64) -> Order {
-    let max_cost = Amount::from_u256(U256::from(max_cost));
-    Order { obligation, terms: channel.terms, max_cost, intent: None }
-}
-
-async fn submitter(
-    scene: &Scene,
-    endpoints: Endpoints,
-    disk: &Disk,
-    lanes: &[u8],
-) -> Submitter<Disk> {
-    let mut accounts: Vec<Arc<dyn AccountSigner>> = Vec::new();
-    for byte in lanes {
-        let account = LocalAccount::from_secret(&[*byte; 32]).unwrap();
-        scene.anvil.fund(account.address()).await;
-        accounts.push(Arc::new(account));
-    }
-    Submitter::new(endpoints, scene.contracts, disk.clone(), accounts).unwrap()
-}
-
-async fn nonce(scene: &Scene, lane: u8) -> u64 {
-    scene.anvil.rpc.nonce(key(lane).address(), At::Latest).await.unwrap()
-}
-
-/// A channel with a stale close (version 3) in the newest block, and its deadline.
-async fn stale_close(scene: &Scene, salt: u8) -> (Channel, u64) {
-    let channel = scene.open(salt).await;
-    scene.close(&channel, 3).await;
-    let closes_at = scene.stored(&channel).await.closesAt.to::<u64>();
-    (channel, closes_at)
-}
-
-fn sent(events: &[Event]) -> Vec<(ObligationKey, B256, Fees)> {
-    let sent = events.iter().filter_map(|event| match event {
-        Event::Sent { key, tx, fees } => Some((*key, *tx, *fees)),
-        Event::Included { .. }
-        | Event::Dropped { .. }
-        | Event::Ended { .. }
-        | Event::Refused { .. }
-        | Event::Alarm(_) => None,
-    });
-    sent.collect()
-}
-
-fn has_ended(events: &[Event], stage: ObligationStage) -> bool {
-    events.iter().any(|event| matches!(event, Event::Ended { stage: found, .. } if *found == stage))
-}
 
 #[tokio::test]
 async fn p71_p72_a_challenge_lands_once_and_ends_only_when_it_is_final() {

@@ -95,7 +95,8 @@ impl Stored for Obligation {
         let stage = proto.stage.ok_or(Malformed::Absent { field: "obligation.stage" })?;
         let key = ObligationKey {
             channel_id: ChannelId(hash(&proto.channel_id, "obligation.channel_id")?),
-            kind: kind_of(&call),
+            // It follows from the call, so the two can never disagree on disk.
+            kind: call.kind(),
             version: version(proto.version),
             detail: hash(&proto.detail, "obligation.detail")?,
         };
@@ -122,19 +123,6 @@ pub(crate) fn obligation_suffix(key: &ObligationKey) -> Vec<u8> {
     suffix.extend_from_slice(&key.version.0.to_be_bytes());
     suffix.extend_from_slice(key.detail.as_slice());
     suffix
-}
-
-/// The kind follows from the call, so the two can never disagree on disk.
-fn kind_of(call: &ChainCall) -> ObligationKind {
-    match call {
-        ChainCall::InitiateClose(_) => ObligationKind::InitiateClose,
-        ChainCall::Challenge(_) => ObligationKind::Challenge,
-        ChainCall::Close => ObligationKind::Close,
-        ChainCall::CooperativeClose(_) => ObligationKind::CooperativeClose,
-        ChainCall::PartialWithdraw(_) => ObligationKind::PartialWithdraw,
-        ChainCall::RegisterSecret { .. } => ObligationKind::RegisterSecret,
-        ChainCall::ResolveLocks { .. } => ObligationKind::ResolveLocks,
-    }
 }
 
 fn call_to(call: &ChainCall) -> row::Call {

@@ -1,0 +1,78 @@
+//! One endpoint that lies delays no challenge, and its word ends nothing.
+
+use crate::anvil::FINALITY;
+use crate::disk::{Disk, LANES, RICH, has_ended, nonce, order, sent, stale_close, submitter};
+use crate::proxy::{Lie, Proxy};
+use crate::scene::{Scene, endpoints};
+use lockstep_core::chain::ObligationStage;
+
+/// Every lie that might keep a transaction from the chain.
+const LIES: [Lie; 9] = [
+    Lie::FakeReceipts,
+    Lie::Nonce(0),
+    Lie::Nonce(7),
+    Lie::Nonce(1_000_000),
+    Lie::KnowsAll,
+    Lie::NoMoney,
+    Lie::CheapGas,
+    Lie::DearTip,
+    Lie::Swallow,
+];
+
+#[tokio::test]
+async fn p73_p96_whatever_one_of_two_endpoints_pretends_the_challenge_lands() {
+    for lie in LIES {
+        for is_liar_first in [true, false] {
+            let scene = Scene::start().await;
+            let (channel, closes_at) = stale_close(&scene, 1).await;
+            let liar = Proxy::start(&scene.anvil.url, lie).await;
+            let urls = match is_liar_first {
+                true => [&liar.url, &scene.anvil.url],
+                false => [&scene.anvil.url, &liar.url],
+            };
+            let disk = Disk::default();
+            let both = endpoints(&urls.map(String::as_str), 2);
+            let mut submitter = submitter(&scene, both, &disk, &[LANES[0]]).await;
+            let challenge = channel.challenge(5, closes_at);
+            submitter.submit(order(&channel, challenge, RICH)).await.unwrap();
+            submitter.step().await.unwrap();
+            scene.anvil.mine(1).await;
+            assert_eq!(scene.stored(&channel).await.version, 5, "{lie:?} held it back");
+            scene.anvil.mine(FINALITY).await;
+            let events = submitter.step().await.unwrap();
+            assert!(has_ended(&events, ObligationStage::Done), "{lie:?}: {events:?}");
+            assert_eq!(nonce(&scene, LANES[0]).await, 1, "{lie:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn p96_a_faked_receipt_does_not_keep_a_priced_out_challenge_from_being_raised() {
+    let scene = Scene::start().await;
+    let (channel, closes_at) = stale_close(&scene, 1).await;
+    let liar = Proxy::start(&scene.anvil.url, Lie::FakeReceipts).await;
+    let disk = Disk::default();
+    let both = endpoints(&[&liar.url, &scene.anvil.url], 2);
+    let mut submitter = submitter(&scene, both, &disk, &[LANES[0]]).await;
+    submitter.submit(order(&channel, channel.challenge(5, closes_at), RICH)).await.unwrap();
+    submitter.step().await.unwrap();
+    scene.anvil.spike(50_000_000_000).await;
+    scene.anvil.mine(1).await;
+    let raised = sent(&submitter.step().await.unwrap());
+    assert_eq!(raised.len(), 1, "taken as included on one endpoint's word");
+    scene.anvil.mine(1).await;
+    assert_eq!(scene.stored(&channel).await.version, 5);
+}
+
+#[tokio::test]
+async fn p96_a_tip_that_one_endpoint_invents_is_not_paid() {
+    let scene = Scene::start().await;
+    let (channel, closes_at) = stale_close(&scene, 1).await;
+    let liar = Proxy::start(&scene.anvil.url, Lie::DearTip).await;
+    let disk = Disk::default();
+    let both = endpoints(&[&liar.url, &scene.anvil.url], 2);
+    let mut submitter = submitter(&scene, both, &disk, &[LANES[0]]).await;
+    submitter.submit(order(&channel, channel.challenge(5, closes_at), RICH)).await.unwrap();
+    let (_, _, fees) = sent(&submitter.step().await.unwrap())[0];
+    assert!(fees.priority <= 10_000_000_000, "{fees:?}");
+}
