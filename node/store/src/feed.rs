@@ -72,6 +72,7 @@ impl Count {
             | Line::Frozen(_)
             | Line::Restored(_)
             | Line::Equivocation(_)
+            | Line::LockResolved(_)
             | Line::UnprovenClaim(_) => self == Self::Disputes,
             Line::Refused(_) | Line::Queued(_) | Line::SecretLearned(_) => false,
         }
