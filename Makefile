@@ -43,11 +43,13 @@ doctest:
 bench: ## Criterion benches of core, signer and journal
 	cargo bench --locked -p lockstep-core -p lockstep-signer -p lockstep-store
 
-.PHONY: sim sim-long core-mutants powercut soak
+.PHONY: sim sim-long fuzz core-mutants powercut soak
 sim: ## 20,000 seeds of the simulator
 	cargo run --locked -p lockstep-sim -- --seeds 20000
 sim-long: ## Simulator for MINUTES=120 minutes, with seeds of its own
 	cargo run --locked --release -p lockstep-sim -- --minutes $(MINUTES)
+fuzz: ## Look for inputs that make a decoder or a channel panic, for MINUTES=120 minutes
+	cargo run --locked --release -p lockstep-fuzz -- hunt $(MINUTES)
 core-mutants: ## Plant bugs in the core; the simulator must find each
 	scripts/core-mutants.sh
 powercut: ## Cut the power under the journal N=100 times
