@@ -6,7 +6,7 @@
 //!
 //! In reading order: [`ids`], [`money`], [`time`], [`terms`], [`state`], [`lock`], [`update`],
 //! [`digest`], [`signature`], [`adjudicator`], [`message`], [`chain`], [`entry`], [`record`], [`request`],
-//! [`output`], [`commit`], [`input`], [`channel`], `change`, `phase`, `reestablish`, `recovery`,
+//! [`output`], [`commit`], [`input`], [`channel`], `change`, `phase`, `reestablish`, `recovery`, [`gap`],
 //! [`dispute`], `duty`, [`exposure`], [`forward`], [`transfer`].
 
 pub mod adjudicator;
@@ -23,6 +23,7 @@ pub mod entry;
 pub mod error;
 pub mod exposure;
 pub mod forward;
+pub mod gap;
 pub mod ids;
 pub mod input;
 pub mod lock;
@@ -44,11 +45,10 @@ pub mod transfer;
 pub mod update;
 
 pub use draft::hash_of;
+pub use gap::{MAX_FINAL_VERSION_GAP, MAX_VERSION_GAP, RESTORE_GAP};
 pub use phase::closing::FINAL_GRACE_SECS;
-pub use phase::open::accept::{MAX_FINAL_VERSION_GAP, MAX_VERSION_GAP};
 pub use phase::open::withdraw::WITHDRAW_TTL_SECS;
 pub use phase::opening::{accept_open, request_open};
-pub use recovery::RESTORE_GAP;
 
 #[cfg(test)]
 #[allow(clippy::arithmetic_side_effects)]

@@ -5,6 +5,7 @@
 
 use crate::change::Change;
 use crate::error::ProtocolError;
+use crate::gap::restore_gap;
 use crate::ids::{Side, Version};
 use crate::lock::{MAX_LOCKS, locked_sums, locks_root};
 use crate::message::SignedState;
@@ -17,12 +18,6 @@ use crate::record::{
 };
 use crate::signature::StateSignature;
 use crate::state::{State, StateKind};
-
-/// A restored channel signs nothing within this many versions: it cannot know how many it has lost, and
-/// signing one of them again for other content would be fatal. A peer that jumps as far as it may with
-/// every state would need 2^34 of them to get this far; what a final state may jump is 2^8 times it, so
-/// that a record which was restored again and again can still be closed by both.
-pub const RESTORE_GAP: u64 = 1 << 44;
 
 /// Looks at a state that the counterparty, a tower, a proof file or the chain shows.
 ///
@@ -74,7 +69,7 @@ fn adopt_lost(
         && locks_root(&shown.locks) == state.locks_root
         && locked_sums(&shown.locks) == Ok((state.locked1, state.locked2))
         && (state.kind == StateKind::Ordinary || shown.locks.is_empty());
-    let floor = Version(state.version.0.saturating_add(RESTORE_GAP));
+    let floor = Version(state.version.0.saturating_add(restore_gap(change.side())));
     let parts = change.write();
     parts.guard.highest = parts.guard.highest.max(floor);
     // Without its locks a state cannot be resolved; the chain itself holds it then.
@@ -125,7 +120,8 @@ pub(crate) fn mark_restored(change: &mut Change<'_>, reason: RestoreReason) {
 /// What a record must give up once it is known to be old.
 fn restrict(parts: &mut RecordParts, reason: RestoreReason) {
     parts.marks.restored = Some(reason);
-    parts.guard.highest = Version(parts.guard.highest.0.saturating_add(RESTORE_GAP));
+    let gap = restore_gap(parts.setup.side);
+    parts.guard.highest = Version(parts.guard.highest.0.saturating_add(gap));
     // What waited in an old backup was decided long ago, in versions that we do not know.
     parts.own_pending.clear();
     parts.peer_pending.clear();

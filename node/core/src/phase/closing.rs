@@ -3,9 +3,9 @@
 use crate::chain::ChannelStatus;
 use crate::change::{Change, Permit};
 use crate::error::ProtocolError;
+use crate::gap;
 use crate::ids::{Side, Version};
 use crate::message::{PeerMessage, RejectReason};
-use crate::phase::open::accept::MAX_FINAL_VERSION_GAP;
 use crate::phase::open::propose;
 use crate::record::{ClosingStage, InFlight, LeftOut, Phase, RecordParts};
 use crate::state::StateKind;
@@ -25,7 +25,7 @@ pub(crate) fn order(change: &mut Change<'_>) -> Result<(), ProtocolError> {
             let claimed = change.session.claimed_by_peer.next().unwrap_or_default();
             let current = change.parts.guard.highest;
             // A claim beyond every bound is no reason not to close.
-            let is_usable = claimed.0.saturating_sub(current.0) <= MAX_FINAL_VERSION_GAP;
+            let is_usable = gap::may_be_asked(claimed, current);
             drain(change, if is_usable { claimed } else { Version::ZERO })
         }
         Side::Two => {
@@ -83,7 +83,7 @@ pub(crate) fn bound_final(parts: &RecordParts) -> Option<&InFlight> {
 
 fn drain(change: &mut Change<'_>, min_version: Version) -> Result<(), ProtocolError> {
     let current = change.parts.guard.highest;
-    if min_version.0.saturating_sub(current.0) > MAX_FINAL_VERSION_GAP {
+    if !gap::may_be_asked(min_version, current) {
         return Err(ProtocolError::VersionGap { version: min_version, current });
     }
     let before = match &change.parts.phase {

@@ -5,6 +5,7 @@ use lockstep_core::RESTORE_GAP;
 use lockstep_core::chain::{ChainCall, ChainFact, Obligation};
 use lockstep_core::digest::SigningDomain;
 use lockstep_core::error::{ErrorClass, ProtocolError};
+use lockstep_core::gap::restore_gap;
 use lockstep_core::ids::{Side, Version};
 use lockstep_core::input::{Command, Input};
 use lockstep_core::message::{PeerMessage, ReestablishBody, SignedState};
@@ -207,7 +208,7 @@ fn p31_p47_a_record_that_is_imported_twice_is_raised_twice_and_waits_for_nothing
     let twice = once.clone().into_restored();
     for (times, record) in [(1, &once), (2, &twice)] {
         let parts = record.parts();
-        let highest = Version(old.parts().guard.highest.0 + times * RESTORE_GAP);
+        let highest = Version(old.parts().guard.highest.0 + times * restore_gap(Side::One));
         assert_eq!(parts.guard.highest, highest);
         assert_eq!(parts.marks.restored, Some(RestoreReason::Import));
         assert_eq!((&parts.phase, parts.own_pending.len()), (&Phase::Open, 0));

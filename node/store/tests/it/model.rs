@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use lockstep_core::{
-    RESTORE_GAP,
     commit::{self, Journal},
+    gap::restore_gap,
     ids::Version,
 };
 use lockstep_store::{
@@ -168,5 +168,5 @@ fn p47_the_models_backup_comes_back_marked_and_a_copied_file_does_not() {
     store.import(backup).unwrap();
     let record = store.read(ours.id()).unwrap().unwrap();
     assert!(record.parts().marks.restored.is_some());
-    assert_eq!(record.parts().guard.highest, Version(1 + RESTORE_GAP));
+    assert_eq!(record.parts().guard.highest, Version(1 + restore_gap(record.parts().setup.side)));
 }

@@ -3,9 +3,9 @@
 use std::{fs, os::unix::fs::FileExt, path::Path};
 
 use lockstep_core::{
-    RESTORE_GAP,
     channel::Channel,
     commit::{self, Journal},
+    gap::PROPOSER_RESTORE_GAP,
     ids::{Side, Version},
     input::{Command, Input},
     record::{ChannelRecord, ClosingStage, Phase, RecordParts, RestoreReason},
@@ -312,12 +312,12 @@ fn p31_p46_p47_a_marked_channel_binds_no_version_that_it_may_have_signed_and_los
         journal = scene.open();
         let parts = read(&mut journal, &ours).unwrap().into_parts();
         assert_eq!(parts.marks.restored, Some(RestoreReason::Import));
-        assert_eq!(parts.guard.highest, Version(14 + times * RESTORE_GAP));
+        assert_eq!(parts.guard.highest, Version(14 + times * PROPOSER_RESTORE_GAP));
         assert_eq!((parts.phase, parts.own_pending), (Phase::Open, vec![]));
         assert_eq!(parts.in_flight.len(), 4);
         assert!(parts.in_flight.iter().all(|proposal| proposal.is_rejected));
         let bound = bound_by_close(&mut journal, &ours);
-        assert_eq!(bound, [Version(15 + times * RESTORE_GAP)]);
+        assert_eq!(bound, [Version(15 + times * PROPOSER_RESTORE_GAP)]);
     }
 }
 

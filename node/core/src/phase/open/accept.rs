@@ -4,6 +4,7 @@ use crate::balance::{check_acceptable, own_stake};
 use crate::change::{Change, Permit};
 use crate::draft::{Draft, are_sorted, outflow};
 use crate::error::{Invariant, ProtocolError};
+use crate::gap;
 use crate::ids::{Sequence, Side, Version};
 use crate::lock::{MAX_LOCKS, locks_root};
 use crate::message::{PeerMessage, Proposal, RejectReason, UnsignedMessage};
@@ -18,13 +19,6 @@ use crate::signature::StateSignature;
 use crate::state::StateKind;
 use crate::update::{Action, MAX_PENDING_UPDATES, Update};
 use std::collections::BTreeSet;
-
-/// The proposer counts its versions one by one, and at most a window of them stays unsigned, so a wider
-/// jump has no honest reason: it would only lead to versions that a restored side takes for unused.
-pub const MAX_VERSION_GAP: u64 = 1 << 10;
-/// A final state may jump this far, since a side that lost data must get beyond all that it may have
-/// signed. Nothing follows it, so this uses up nothing.
-pub const MAX_FINAL_VERSION_GAP: u64 = 1 << 52;
 
 /// Why a well-formed proposal is not signed.
 struct Fault {
@@ -141,11 +135,7 @@ pub(crate) fn check_version(
     if version <= current {
         return Err(ProtocolError::StaleVersion { version, current });
     }
-    let limit = match kind {
-        StateKind::Ordinary => MAX_VERSION_GAP,
-        StateKind::Final => MAX_FINAL_VERSION_GAP,
-    };
-    if version.0.saturating_sub(current.0) > limit {
+    if !gap::is_signable(version, kind, current, parts.marks.restored.is_some()) {
         return Err(ProtocolError::VersionGap { version, current });
     }
     Ok(())

@@ -1,10 +1,13 @@
 //! A side that lost data, and a peer that knows it.
 
 use super::*;
+use lockstep_core::gap::{
+    MAX_ASKED_VERSION_GAP, MAX_FINAL_VERSION_GAP, MAX_VERSION_GAP, MIN_LOST_VERSION_GAP,
+    PROPOSER_RESTORE_GAP, RESTORE_GAP,
+};
 use lockstep_core::message::Proposal;
 use lockstep_core::record::ClosingStage;
 use lockstep_core::state::StateKind;
-use lockstep_core::{MAX_VERSION_GAP, RESTORE_GAP};
 
 /// Paid both ways since the backup that one side goes on from.
 fn pair_with_restored(side: Side) -> Pair {
@@ -116,7 +119,7 @@ fn p46_a_final_state_that_is_not_what_a_restored_side_holds_is_refused() {
 fn p31_p35_no_line_of_ordinary_states_jumps_to_where_a_restored_side_signs() {
     // As far as a peer may jump with every state: it takes this many to get there.
     let states = RESTORE_GAP / MAX_VERSION_GAP;
-    assert!(states >= 1 << 34, "{states}");
+    assert!(states >= 1 << 30, "{states}");
     let mut pair = Pair::open();
     pair.one.pay(1).unwrap();
     let Some(PeerMessage::Propose { mut proposal, .. }) = pair.one.outbox.pop_front() else {
@@ -127,4 +130,92 @@ fn p31_p35_no_line_of_ordinary_states_jumps_to_where_a_restored_side_signs() {
     let result = pair.two.peer(PeerMessage::Propose { proposal, signature });
     assert!(result.is_err(), "{result:?}");
     assert_eq!(pair.two.channel.parts().guard.highest, Version(0));
+}
+
+/// Offers side two a final state this far above what it has bound; whether it signs.
+fn signs_final(node: &mut Node, gap: u64) -> bool {
+    let parts = node.channel.parts();
+    let version = Version(parts.guard.highest.0 + gap);
+    let base = parts.base.as_ref().unwrap();
+    let state = State { version, kind: StateKind::Final, ..base.state };
+    let proposal = Proposal {
+        base_version: base.state.version,
+        state,
+        locks: vec![],
+        updates: vec![],
+        intents_through: parts.base_sequences.two,
+        refused: vec![],
+    };
+    let signature = sign(Side::One, SigningDomain::new(DOMAIN).state(&state));
+    let result = node.peer(PeerMessage::Propose { proposal, signature });
+    let is_bound = node.channel.parts().guard.highest == version;
+    assert!(is_bound || result.is_err() || node.outbox.len() == 1);
+    node.outbox.clear();
+    is_bound
+}
+
+#[test]
+fn p31_p47_no_final_state_from_before_a_loss_stands_where_one_is_signed_after_it() {
+    const {
+        // How many versions may be lost; a backup that is older is of no use.
+        let lost = MIN_LOST_VERSION_GAP;
+        // Side two: what it signed before, above what it knew then, and after, above the same.
+        assert!(MAX_VERSION_GAP < RESTORE_GAP);
+        assert!(RESTORE_GAP + MAX_ASKED_VERSION_GAP < MIN_LOST_VERSION_GAP);
+        // Side one, which after its loss starts at a version of its own.
+        assert!(lost + MAX_ASKED_VERSION_GAP < PROPOSER_RESTORE_GAP);
+        // And what side one starts with after a loss is taken by a side two that lost nothing.
+        assert!(PROPOSER_RESTORE_GAP - lost >= MIN_LOST_VERSION_GAP);
+    }
+    let paid = || {
+        let mut pair = Pair::open();
+        pair.one.pay(30).unwrap();
+        pair.exchange();
+        pair
+    };
+    for (gap, expected) in [
+        (1, true),
+        (MAX_VERSION_GAP, true),
+        (MAX_VERSION_GAP + 1, false),
+        (RESTORE_GAP + 1, false),
+        (MIN_LOST_VERSION_GAP - 1, false),
+        (MIN_LOST_VERSION_GAP, true),
+        (MAX_FINAL_VERSION_GAP, true),
+        (MAX_FINAL_VERSION_GAP + 1, false),
+    ] {
+        assert_eq!(signs_final(&mut paid().two, gap), expected, "{gap}");
+    }
+    for (gap, expected) in
+        [(1, true), (MAX_ASKED_VERSION_GAP, true), (MAX_ASKED_VERSION_GAP + 1, false)]
+    {
+        let mut two = paid().two;
+        two.command(Command::MarkImported).unwrap();
+        two.command(Command::Close).unwrap();
+        two.outbox.clear();
+        assert_eq!(signs_final(&mut two, gap), expected, "restored, {gap}");
+    }
+    for (gap, expected) in [(MAX_ASKED_VERSION_GAP, true), (MAX_ASKED_VERSION_GAP + 1, false)] {
+        let mut one = paid().one;
+        let min_version = Version(newest(&one) + gap);
+        let result = one.peer(PeerMessage::CloseRequest { min_version });
+        assert_eq!(result.is_ok(), expected, "asked for, {gap}: {result:?}");
+    }
+}
+
+#[test]
+fn p46_where_both_sides_lost_data_a_close_together_is_refused_and_told() {
+    let mut pair = Pair::open();
+    pair.one.pay(30).unwrap();
+    pair.exchange();
+    for side in [Side::One, Side::Two] {
+        pair.node(side).command(Command::MarkImported).unwrap();
+        pair.node(side).command(Command::Close).unwrap();
+    }
+    pair.connect();
+    assert!(!is_signed(&pair.one) && !is_signed(&pair.two));
+    assert_eq!(pair.one.count(close_refused), 1);
+    pair.two.command(Command::ForceClose).unwrap();
+    let mut world = World::new(pair);
+    world.run_to_end();
+    world.assert_paid(DEPOSIT - 30, DEPOSIT + 30);
 }
