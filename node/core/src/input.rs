@@ -57,7 +57,8 @@ pub enum Command {
         /// The secret.
         secret: B256,
     },
-    /// Pay both sides out of the open channel.
+    /// Pay both sides out of the open channel. Each orders its own: the acceptor signs nothing to itself
+    /// that it has not asked for.
     Withdraw {
         /// To participant 1.
         out1: Amount,

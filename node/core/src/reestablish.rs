@@ -93,12 +93,13 @@ pub(crate) fn handle(change: &mut Change<'_>, body: &ReestablishBody) -> Result<
         Phase::Opening(_) | Phase::Funding { .. } => return Err(ProtocolError::WrongPhase),
         Phase::Open | Phase::Closing(_) | Phase::Disputed(_) | Phase::Settled(_) => {}
     }
-    let was_restored = change.parts.marks.restored.is_some();
+    let claimed = change.parts.guard.highest;
     if let Some(newest) = &body.newest {
         recovery::show(change, newest)?;
     }
-    if !was_restored && change.parts.marks.restored.is_some() {
-        // The counterparty must know above which version we still sign a final state.
+    if change.parts.marks.restored.is_some() && change.parts.guard.highest > claimed {
+        // The counterparty must know above which version we still sign a final state: further up than
+        // we said, since we have just been shown what we had lost.
         send_body(change);
     }
     note_claim(change, body.highest_bound);
@@ -118,7 +119,8 @@ pub(crate) fn handle(change: &mut Change<'_>, body: &ReestablishBody) -> Result<
 /// A claim without proof is logged, nothing more. The acceptor binds only what we proposed, so a
 /// version above ours is such a claim; the proposer is ahead of us in the normal course of things.
 fn note_claim(change: &mut Change<'_>, highest_bound: Version) {
-    change.session.claimed_by_peer = highest_bound;
+    // The newest word counts, and the link may reorder: what was bound once stays so.
+    change.session.claimed_by_peer = change.session.claimed_by_peer.max(highest_bound);
     if change.side() == Side::One && highest_bound > change.parts.guard.highest {
         change.notify(Notice::UnprovenClaim { version: highest_bound });
     }

@@ -219,3 +219,29 @@ fn p46_where_both_sides_lost_data_a_close_together_is_refused_and_told() {
     world.run_to_end();
     world.assert_paid(DEPOSIT - 30, DEPOSIT + 30);
 }
+
+#[test]
+fn p46_a_close_that_the_other_side_orders_is_above_all_that_was_lost_even_if_nobody_asked_for_it() {
+    let mut pair = Pair::open();
+    pair.one.pay(30).unwrap();
+    pair.exchange();
+    let backup = pair.two.backup();
+    for _ in 0..3 {
+        pair.one.pay(5).unwrap();
+        pair.exchange();
+    }
+    // Restored by the import, and then once more by what it is shown.
+    pair.two.restore(backup.into_restored());
+    pair.connect_without_delivery();
+    let early = pair.two.outbox.front().cloned().unwrap();
+    pair.exchange();
+    // The link may reorder what it said before it was shown anything.
+    pair.one.peer(early).unwrap();
+    let highest = pair.two.channel.parts().guard.highest;
+    assert!(highest > Version(RESTORE_GAP + 1), "{highest}");
+    // The two operators order it at the same time.
+    pair.two.command(Command::Close).unwrap();
+    pair.one.command(Command::Close).unwrap();
+    pair.exchange();
+    assert!(is_signed(&pair.one) && is_signed(&pair.two));
+}
