@@ -1,0 +1,38 @@
+//! What travels: one struct for each request and each answer, in the JSON that callers see.
+//!
+//! Names are camelCase, amounts are decimal strings of base units, times are seconds since 1970, ids and
+//! accounts are lower-case hex with `0x`. A field that has nothing to say is `null` or left out.
+
+mod access;
+mod asset;
+mod channel;
+mod check;
+mod event;
+mod node;
+mod payment;
+mod peer;
+mod recovery;
+mod value;
+
+pub use access::{AccessToken, AccessTokenCall, CreateAccessToken, NewAccessToken, Subscribe};
+pub use asset::{Asset, AssetBalance};
+pub use channel::{
+    CancelOpen, CashCredit, Channel, ChannelCall, ChannelList, ChannelPhase, CloseView, Deposit,
+    ForceClose, ForceCloseReport, JoinChannel, ListChannels, OpenChannel, PendingOpen,
+    RejectChannel, Waiting, Withdraw,
+};
+pub use check::{CheckCall, CheckReport, CheckStep, Cost};
+pub use event::{Event, EventBody, EventKind, EventPage, ListEvents};
+pub use node::{
+    AccountBalance, Alarm, ChainStatus, ChannelCounts, EndpointStatus, NodeInfo, NodeState, Status,
+};
+pub use payment::{
+    BatchItem, BatchReceipt, CreateInvoice, Direction, GetPayment, Invoice, InvoiceCall,
+    InvoiceState, ListPayments, Pay, PayBatch, Payment, PaymentPage, PaymentState,
+};
+pub use peer::{Connect, CreateInvite, Invite, InviteCall, InviteDetails, Peer};
+pub use recovery::{Backup, BackupReport, Proof, Recover, RecoverReport};
+pub use value::{
+    AccountText, AmountText, ChannelIdText, HashText, InvoiceIdText, NodeKeyText, PaymentName,
+    Text, TextError, TextForm,
+};
