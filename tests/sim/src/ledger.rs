@@ -3,7 +3,7 @@
 //! The node's history says which updates are final. These books add them up without looking at any
 //! state; the state that the node holds must come to the same.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use alloy_primitives::B256;
 use lockstep_core::ids::{PaymentId, Sequence, Side};
@@ -92,8 +92,17 @@ impl Ledger {
 
     /// `silent` holds locks that may be there though nobody told of them.
     fn apply(&mut self, own: Side, id: PaymentId, action: &Action, silent: &[Lock]) -> Checked<()> {
-        let is_silent =
-            |hash: B256| silent.iter().any(|lock| lock.hash == hash && lock.payer() == own.other());
+        // Taken by a settlement that the cheat then took back: by a version without it that it signs later.
+        let is_back = |hash: B256| {
+            let mut ended = self.applied.values();
+            ended.any(|action| matches!(action, Action::SettleLock { hash: of, .. } if *of == hash))
+        };
+        let silent: BTreeSet<B256> = silent
+            .iter()
+            .filter(|lock| lock.payer() == own.other() || is_back(lock.hash))
+            .map(|lock| lock.hash)
+            .collect();
+        let is_silent = |hash: B256| silent.contains(&hash);
         let before = self.applied.insert(id, action.clone());
         ensure(before.is_none(), "P37", || format!("{id:?} is final twice"))?;
         if id.payer == own {

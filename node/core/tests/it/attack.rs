@@ -250,3 +250,26 @@ fn p63_an_open_that_came_to_nothing_is_over_and_one_that_may_hold_money_is_not()
         assert!(!is_over(node.channel.parts()));
     }
 }
+
+#[test]
+fn p36_a_lock_that_an_old_version_settles_is_told_as_paid_though_newer_ones_leave_it_out() {
+    let mut pair = locked(Side::One);
+    let applied = |notice: &Notice| {
+        let is_settled = |action: &Action| matches!(action, Action::SettleLock { .. });
+        matches!(notice, Notice::Applied { action, .. } if is_settled(action))
+    };
+    let base = newest(&pair.one);
+    pair.one.peer(intent(1, Action::SettleLock { hash: hash(), secret: SECRET })).unwrap();
+    for more in 1..=8 {
+        pair.one.peer(reject(base + more, None)).unwrap();
+        let bad = Action::FailLock { hash: B256::repeat_byte(0xee) };
+        pair.one.peer(intent(1 + more, bad)).unwrap();
+    }
+    let last = newest(&pair.one);
+    assert_eq!(in_flight(&pair.one, last).net, Default::default());
+    let answer = accept(&pair.one, base + 1);
+    pair.one.peer(answer).unwrap();
+    // It has cost us: books that wait for the newer versions would show money that is not there.
+    assert_eq!(pair.one.own(), amount(DEPOSIT - 500));
+    assert_eq!(pair.one.count(applied), 1);
+}

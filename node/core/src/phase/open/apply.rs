@@ -40,12 +40,10 @@ pub(crate) fn end_pending(
             Some(left_out) if left_out.from <= version => {
                 fail(change, by, entry.update.sequence, left_out.reason);
             }
-            Some(left_out) if !is_own && is_open_to_doubt(change, left_out.from) => {
-                // The secret of a lock counts wherever it was shown (P45).
-                if let Action::SettleLock { hash, secret } = entry.update.action {
-                    secret::remember(change, hash, secret)?;
-                }
-            }
+            Some(left_out)
+                if !is_own
+                    && !costs_us(&entry.update.action)
+                    && is_open_to_doubt(change, left_out.from) => {}
             Some(_) | None => apply(change, by, entry.update, version)?,
         }
     }
@@ -100,6 +98,17 @@ fn add_if_fit(
         next.state(parts.setup.channel_id(), version, StateKind::Ordinary).map_err(|_| poor)?;
     check_acceptable(parts, &state).map_err(|_| poor)?;
     Ok(next)
+}
+
+/// Whether an update by the other side takes from us: that is told as soon as it may be so.
+fn costs_us(action: &Action) -> bool {
+    match action {
+        Action::SettleLock { .. } => true,
+        Action::Pay(_)
+        | Action::AddLock(_)
+        | Action::FailLock { .. }
+        | Action::ExpireLock { .. } => false,
+    }
 }
 
 /// Whether a newer state of ours, which the acceptor may still sign, leaves out what this one includes.
