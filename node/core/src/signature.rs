@@ -128,12 +128,20 @@ impl SignerKey {
     /// # Errors
     /// If the bytes are no key, or the key has another address.
     pub fn new(compressed: &[u8; 33], expected: Address) -> Result<Self, SignatureError> {
-        let key = VerifyingKey::from_sec1_bytes(compressed).map_err(|_| SignatureError::NotAKey)?;
-        let signer = Self::from_verifying_key(key);
+        let signer = Self::parse(compressed)?;
         if signer.address != expected {
             return Err(SignatureError::WrongKey { found: signer.address, expected });
         }
         Ok(signer)
+    }
+
+    /// From a compressed SEC1 key that is in no terms yet.
+    ///
+    /// # Errors
+    /// If the bytes are no key.
+    pub fn parse(compressed: &[u8; 33]) -> Result<Self, SignatureError> {
+        let key = VerifyingKey::from_sec1_bytes(compressed).map_err(|_| SignatureError::NotAKey)?;
+        Ok(Self::from_verifying_key(key))
     }
 
     /// From a parsed key.

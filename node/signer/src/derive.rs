@@ -28,6 +28,8 @@ pub enum Role {
     Tower,
     /// The signing key of one channel.
     Channel,
+    /// Seals backups of the journal; one for the whole node.
+    Backup,
 }
 
 impl Role {
@@ -37,6 +39,7 @@ impl Role {
             Self::Transport => b"lockstep/libp2p/v1",
             Self::Tower => b"lockstep/tower/v1",
             Self::Channel => b"lockstep/channel/v1",
+            Self::Backup => b"lockstep/backup/v1",
         }
     }
 }
@@ -110,7 +113,7 @@ mod tests {
 
     #[test]
     fn two_roles_or_two_contexts_never_share_a_key() {
-        let roles = [Role::Node, Role::Transport, Role::Tower, Role::Channel];
+        let roles = [Role::Node, Role::Transport, Role::Tower, Role::Channel, Role::Backup];
         let contexts: [&[u8]; 4] = [b"", b"a", b"ab", b"abc"];
         let mut keys: Vec<_> = roles
             .iter()

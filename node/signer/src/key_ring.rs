@@ -91,6 +91,25 @@ impl KeyRing {
         derive_bytes(&self.seed, Role::Tower, &[&tower.0], 0)
     }
 
+    /// The 32 bytes that backups are sealed with.
+    ///
+    /// # Errors
+    /// [`DeriveError`], which does not happen.
+    pub fn backup_secret(&self) -> Result<Zeroizing<[u8; KEY_BYTES]>, DeriveError> {
+        derive_bytes(&self.seed, Role::Backup, &[], 0)
+    }
+
+    /// Signs the digest of a handshake with the node key. That key names this node on connections; it is in
+    /// no channel's terms and owns nothing, so a digest that it was tricked into moves no money.
+    ///
+    /// # Errors
+    /// [`KeyError`], which does not happen.
+    pub fn sign_handshake(&self, digest: Digest) -> Result<StateSignature, KeyError> {
+        let secret = derive_scalar(&self.seed, Role::Node, &[&[]])?;
+        let public = self.public_key(Role::Node, &[])?;
+        Ok(sign_digest(&secret, &public, digest)?)
+    }
+
     /// The public half of a channel's signing key; its address goes into the terms.
     ///
     /// # Errors
