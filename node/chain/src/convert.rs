@@ -40,6 +40,19 @@ pub fn terms(terms: &Terms) -> Result<abi::Terms, ChainError> {
     })
 }
 
+/// Terms as the contract has them.
+pub fn core_terms(terms: &abi::Terms) -> Terms {
+    Terms {
+        participant1: AccountRef::Evm(terms.participant1),
+        participant2: AccountRef::Evm(terms.participant2),
+        signer1: terms.signer1,
+        signer2: terms.signer2,
+        token: AccountRef::Evm(terms.token),
+        challenge_period: terms.challengePeriod,
+        salt: terms.salt,
+    }
+}
+
 /// A state as the contract takes it: without the channel id, which follows from the terms.
 pub fn state(state: &State) -> abi::State {
     abi::State {

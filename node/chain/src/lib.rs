@@ -7,7 +7,7 @@
 //! In reading order: [`profile`] what differs from network to network; [`endpoint`], [`endpoints`], [`rpc`]
 //! one node, several nodes, what they are asked; [`startup`] the right chain and exactly our code;
 //! [`follower`] the stream of facts, with [`decode`] and [`convert`] from the contract's words to core's;
-//! [`secret`] what was revealed before; [`clock`] the chain's time; [`submitter`] what must land, with [`call`] from core's words to the
+//! [`secret`] and [`opened`] what happened before anybody looked; [`clock`] the chain's time; [`submitter`] what must land, with [`call`] from core's words to the
 //! contract's, and [`token`] for ERC-20; [`port`] what is needed from outside; [`alarm`] and [`error`] what can go wrong.
 #![cfg_attr(not(test), warn(missing_debug_implementations))]
 
@@ -20,6 +20,7 @@ pub mod endpoint;
 pub mod endpoints;
 pub mod error;
 pub mod follower;
+pub mod opened;
 pub mod port;
 pub mod profile;
 pub mod rpc;

@@ -32,10 +32,15 @@ pub(crate) fn limits() -> RequestLimits {
 
 impl Anvil {
     pub(crate) fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    pub(crate) fn start_with(options: &[&str]) -> Self {
         let tool = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../contracts/script/tool.sh");
         let mut child = Command::new(tool)
             .args(["anvil", "--port", "0", "--no-mining", "--slots-in-an-epoch", "1"])
             .args(["--order", "fifo", "--base-fee", "1000000000"])
+            .args(options)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()

@@ -9,7 +9,7 @@ use lockstep_chain::follower::{Batch, Delivery, Follower, Start};
 use lockstep_core::chain::{ChainCall, ChainFact, Cursor};
 use lockstep_core::error::ErrorClass;
 use lockstep_core::money::Amount;
-use lockstep_core::time::Finality;
+use lockstep_core::time::{BlockNumber, Finality};
 
 async fn poll(follower: &mut Follower) -> Batch {
     let batch = follower.poll().await.unwrap();
@@ -225,4 +225,17 @@ async fn p42_a_close_that_was_retracted_before_a_restart_is_still_waited_for() {
     let last = facts(&batch, Finality::Final);
     assert_eq!(last.len(), 1, "{batch:?}");
     assert_eq!(last[0].event.fact, ChainFact::CloseVanished);
+}
+
+#[tokio::test]
+async fn the_terms_of_a_channel_are_found_by_its_id_alone_and_vouched_for_by_it() {
+    let scene = Scene::start().await;
+    let channel = scene.open(1).await;
+    scene.anvil.mine(3).await;
+    let through = scene.endpoints();
+    let asked =
+        async |id, from| through.terms_of(&scene.contracts, id, BlockNumber(from)).await.unwrap();
+    assert_eq!(asked(channel.id, 0).await, Some(channel.terms));
+    assert_eq!(asked(scene.channel(2).id, 0).await, None);
+    assert_eq!(asked(channel.id, 5_000).await, None, "opened before");
 }
