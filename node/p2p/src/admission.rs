@@ -4,6 +4,7 @@
 //! number of places. Nothing here outlives the process (P63).
 
 mod behaviour;
+mod door;
 mod source;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,9 +14,12 @@ use libp2p::swarm::ConnectionId;
 use lockstep_core::time::EngineTime;
 use thiserror::Error;
 
+use door::Door;
+
 use crate::limits::{ConnectionLimits, MAX_PENALTIES, TimeLimits};
 
 pub(crate) use behaviour::Behaviour;
+pub(crate) use door::Arrival;
 pub(crate) use source::{Source, is_relayed};
 
 /// Why a connection is not let in, or not dialed.
@@ -66,6 +70,9 @@ pub enum NotAdmitted {
     /// A stranger from there broke the protocol a moment ago.
     #[error("a peer from there broke the protocol")]
     Penalty,
+    /// More connections than we want to authenticate.
+    #[error("connections come too fast")]
+    TooFast,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -82,7 +89,9 @@ pub(crate) struct Admission {
     limits: ConnectionLimits,
     times: TimeLimits,
     contacts: BTreeSet<PeerId>,
-    pending_inbound: BTreeMap<ConnectionId, Source>,
+    /// The relays that we are reached through.
+    relays: BTreeSet<PeerId>,
+    door: Door,
     pending_outbound: BTreeSet<ConnectionId>,
     open: BTreeMap<ConnectionId, Open>,
     penalties: BTreeMap<Source, EngineTime>,
@@ -104,12 +113,18 @@ pub struct ConnectionCounts {
 }
 
 impl Admission {
-    pub(crate) fn new(limits: ConnectionLimits, times: TimeLimits) -> Self {
+    pub(crate) fn new(
+        limits: ConnectionLimits,
+        times: TimeLimits,
+        relays: BTreeSet<PeerId>,
+        now: EngineTime,
+    ) -> Self {
         Self {
             limits,
             times,
             contacts: BTreeSet::new(),
-            pending_inbound: BTreeMap::new(),
+            relays,
+            door: Door::new(limits, now),
             pending_outbound: BTreeSet::new(),
             open: BTreeMap::new(),
             penalties: BTreeMap::new(),
@@ -117,9 +132,12 @@ impl Admission {
     }
 
     /// Makes a peer a contact, or a stranger again.
-    pub(crate) fn set_contact(&mut self, peer: PeerId, is_contact: bool) {
+    pub(crate) fn set_contact(&mut self, peer: PeerId, is_contact: bool, now: EngineTime) {
         if is_contact {
             self.contacts.insert(peer);
+            for open in self.open.values().filter(|open| open.peer == peer) {
+                self.door.visited(open.source, now);
+            }
         } else {
             self.contacts.remove(&peer);
         }
@@ -131,23 +149,30 @@ impl Admission {
     }
 
     /// A peer knocks; who it is, nobody knows yet.
-    pub(crate) fn knock(&mut self, id: ConnectionId, source: Source) -> Result<(), NotAdmitted> {
-        let count = self.pending_inbound.len();
-        if count >= self.limits.pending_inbound {
-            return Err(NotAdmitted::PendingInbound { count });
-        }
-        let count = self.pending_inbound.values().filter(|other| **other == source).count();
-        if count >= self.limits.pending_inbound_per_ip {
-            return Err(NotAdmitted::PendingFromSource { count });
-        }
-        self.pending_inbound.insert(id, source);
-        Ok(())
+    pub(crate) fn knock(
+        &mut self,
+        id: ConnectionId,
+        arrival: Arrival,
+        now: EngineTime,
+    ) -> Result<(), NotAdmitted> {
+        self.door.knock(id, arrival, now)
     }
 
-    /// We are about to dial.
-    pub(crate) fn dial(&mut self, id: ConnectionId) -> Result<(), NotAdmitted> {
+    /// We are about to dial. Others can make us dial, too: when we relay, or through a relay. They never get
+    /// all places.
+    pub(crate) fn dial(
+        &mut self,
+        id: ConnectionId,
+        peer: Option<PeerId>,
+    ) -> Result<(), NotAdmitted> {
+        let ours = |peer: &PeerId| self.contacts.contains(peer) || self.relays.contains(peer);
+        let most = if peer.as_ref().is_some_and(ours) {
+            self.limits.pending_outbound
+        } else {
+            self.limits.pending_outbound.div_ceil(2)
+        };
         let count = self.pending_outbound.len();
-        if count >= self.limits.pending_outbound {
+        if count >= most {
             return Err(NotAdmitted::PendingOutbound { count });
         }
         self.pending_outbound.insert(id);
@@ -163,7 +188,7 @@ impl Admission {
         is_inbound: bool,
         now: EngineTime,
     ) -> Result<(), NotAdmitted> {
-        self.pending_inbound.remove(&id);
+        self.door.left(id);
         self.pending_outbound.remove(&id);
         let count = self.open.len();
         if count >= self.limits.total {
@@ -209,14 +234,17 @@ impl Admission {
         is_inbound: bool,
         now: EngineTime,
     ) {
-        self.pending_inbound.remove(&id);
+        self.door.left(id);
         self.pending_outbound.remove(&id);
         self.open.insert(id, Open { peer, source, is_inbound, since: now });
+        if self.is_contact(&peer) {
+            self.door.visited(source, now);
+        }
     }
 
     /// A connection is gone, or never came to be.
     pub(crate) fn gone(&mut self, id: ConnectionId) {
-        self.pending_inbound.remove(&id);
+        self.door.left(id);
         self.pending_outbound.remove(&id);
         self.open.remove(&id);
     }
@@ -253,7 +281,7 @@ impl Admission {
         ConnectionCounts {
             open: self.open.len(),
             strangers: self.strangers().count(),
-            pending_inbound: self.pending_inbound.len(),
+            pending_inbound: self.door.len(),
             pending_outbound: self.pending_outbound.len(),
             penalties: self.penalties.len(),
         }

@@ -2,12 +2,13 @@
 
 use std::io;
 
+use libp2p::multiaddr::Protocol;
 use libp2p::swarm::NetworkBehaviour;
 use libp2p::swarm::behaviour::toggle::Toggle;
-use libp2p::{autonat, dcutr, identify, mdns, relay};
+use libp2p::{Multiaddr, PeerId, autonat, dcutr, identify, mdns, relay};
 
 use crate::config::{NetworkConfig, Ports};
-use crate::{admission, stream};
+use crate::{admission, observed, stream};
 
 /// What identification says of us; the exact version is nobody's business.
 const AGENT: &str = "lockstep";
@@ -17,7 +18,7 @@ const AGENT: &str = "lockstep";
 pub(crate) struct Behaviour {
     pub(crate) admission: admission::Behaviour,
     pub(crate) stream: stream::Behaviour,
-    identify: identify::Behaviour,
+    identify: observed::Behaviour,
     relay_client: relay::client::Behaviour,
     relay_server: Toggle<relay::Behaviour>,
     dcutr: Toggle<dcutr::Behaviour>,
@@ -37,7 +38,10 @@ impl Behaviour {
         relay_client: relay::client::Behaviour,
     ) -> io::Result<Self> {
         let local = config.identity.peer_id();
-        let admission = admission::Admission::new(config.limits.connections, config.limits.times);
+        let limits = config.limits;
+        let relays = config.relays.iter().filter_map(relay_of).collect();
+        let now = ports.clock.now();
+        let admission = admission::Admission::new(limits.connections, limits.times, relays, now);
         let identify =
             identify::Config::new(stream::PROTOCOL.to_string(), config.identity.keypair().public())
                 .with_agent_version(AGENT.to_owned())
@@ -52,7 +56,7 @@ impl Behaviour {
         Ok(Self {
             admission: admission::Behaviour::new(admission, ports.clock.clone()),
             stream: stream::Behaviour::default(),
-            identify: identify::Behaviour::new(identify),
+            identify: observed::Behaviour::new(identify::Behaviour::new(identify)),
             relay_client,
             relay_server: config
                 .relay_server
@@ -63,5 +67,13 @@ impl Behaviour {
             autonat_server: serves.then(autonat::v2::server::Behaviour::default).into(),
             mdns: mdns.into(),
         })
+    }
+}
+
+/// The peer at the end of a relay's address.
+fn relay_of(address: &Multiaddr) -> Option<PeerId> {
+    match address.iter().last() {
+        Some(Protocol::P2p(peer)) => Some(peer),
+        Some(_) | None => None,
     }
 }

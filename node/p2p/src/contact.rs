@@ -15,8 +15,9 @@ use tokio::sync::oneshot;
 use crate::admission::NotAdmitted;
 use crate::backoff::Backoff;
 use crate::handshake::JournalHead;
-use crate::limits::{MAX_ADDRESSES, MAX_CONTACTS, MAX_WAITERS};
+use crate::limits::{Limits, MAX_ADDRESSES, MAX_CONTACTS, MAX_WAITERS, SESSION_BURST_SECS};
 use crate::session::{Session, SessionEnd};
+use crate::token_bucket::TokenBucket;
 
 /// A counterparty that is no stranger.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -159,6 +160,8 @@ pub(crate) struct Known {
     /// Addresses that the local network has shown.
     found: Vec<Multiaddr>,
     waiters: Vec<Waiter>,
+    /// Sessions that it may begin.
+    sessions: TokenBucket,
 }
 
 /// A session that lasted this long makes the next failure a first one.
@@ -168,6 +171,11 @@ impl Known {
     /// All addresses to try.
     pub(crate) fn addresses(&self) -> Vec<Multiaddr> {
         self.contact.addresses.iter().chain(&self.found).cloned().collect()
+    }
+
+    /// The peer begins a session, if it may.
+    pub(crate) fn may_begin(&mut self, now: EngineTime) -> bool {
+        self.sessions.try_take(1, now)
     }
 
     /// The local network shows an address.
@@ -231,7 +239,12 @@ pub(crate) struct ContactBook {
 
 impl ContactBook {
     /// Takes a contact, or its new addresses.
-    pub(crate) fn register(&mut self, contact: Contact) -> Result<&mut Known, ContactError> {
+    pub(crate) fn register(
+        &mut self,
+        contact: Contact,
+        limits: &Limits,
+        now: EngineTime,
+    ) -> Result<&mut Known, ContactError> {
         let count = contact.addresses.len();
         if count > MAX_ADDRESSES {
             return Err(ContactError::TooManyAddresses { count });
@@ -256,6 +269,7 @@ impl ContactBook {
             backoff: Backoff::default(),
             found: Vec::new(),
             waiters: Vec::new(),
+            sessions: TokenBucket::new(limits.contact_sessions_per_sec, SESSION_BURST_SECS, now),
         });
         known.contact = contact;
         Ok(known)

@@ -6,7 +6,7 @@
 //!
 //! In reading order: [`network`] (the handle), [`event`], [`config`], [`port`], [`contact`], [`limits`];
 //! `service` (the task that owns the swarm), `session` (one peer's task), [`handshake`], [`frame`],
-//! [`codec`], [`convert`]; `admission`, `budget`, `token_bucket`, `backoff`; `behaviour`, `stream`,
+//! [`codec`], [`convert`]; `admission`, `budget`, `token_bucket`, `backoff`; `behaviour`, `observed`, `stream`,
 //! `transport`, `muxer`; [`invite`].
 
 mod admission;
@@ -24,6 +24,7 @@ pub mod invite;
 pub mod limits;
 mod muxer;
 pub mod network;
+mod observed;
 pub mod port;
 mod service;
 pub mod session;

@@ -9,9 +9,14 @@ pub const MAX_FRAME_BYTES: u32 = MAX_PEER_FRAME_BYTES;
 /// Streams on one connection, ours and the peer's. A session needs one; identification, relaying
 /// and hole punching need a few more for moments.
 pub const MAX_STREAMS: usize = 64;
-/// Units: bytes that a peer may send on one connection before we read any of it. The smallest window
-/// that a stream of yamux can have is 256 KiB, and this is 64 of them: no stream ever grows past that.
-pub const MAX_CONNECTION_WINDOW_BYTES: usize = MAX_STREAMS * 256 * 1024;
+/// Units: bytes that a peer may send on one stream before we read any of it: the smallest window that a
+/// stream of yamux can have.
+pub const STREAM_WINDOW_BYTES: usize = 256 * 1024;
+/// Units: bytes that a peer may send on one connection before we read any of it: no window ever grows.
+pub const MAX_CONNECTION_WINDOW_BYTES: usize = MAX_STREAMS * STREAM_WINDOW_BYTES;
+/// Frames of yamux on one connection that may wait to be read, however small they are. A whole window of
+/// the smallest things that a node of ours says is fewer.
+pub(crate) const MAX_UNREAD_FRAMES: usize = 16 * 1024;
 /// Addresses that one contact may have; an invite of eight still fits a QR code.
 pub const MAX_ADDRESSES: usize = 8;
 /// Counterparties that a node can know: far more than it can have sessions with.
@@ -26,6 +31,20 @@ pub(crate) const REPORT_QUEUE: usize = 256;
 pub(crate) const MAX_WAITERS: usize = 16;
 /// Addresses whose last peer broke the protocol; beyond it the oldest is forgotten.
 pub(crate) const MAX_PENALTIES: usize = 1_024;
+/// Places that are remembered because a contact has come from there; beyond it the oldest is forgotten.
+pub(crate) const MAX_KNOWN_PLACES: usize = 1_024;
+/// Places whose inbound connections are being paced. Far more than [`ConnectionLimits::inbound_per_sec`] can
+/// fill before the first are forgotten again.
+pub(crate) const MAX_PACED_PLACES: usize = 4_096;
+/// Units: seconds of saved-up inbound connections.
+pub(crate) const ARRIVAL_BURST_SECS: u64 = 4;
+/// Units: seconds of saved-up sessions of one contact.
+pub(crate) const SESSION_BURST_SECS: u64 = 16;
+/// Addresses of our own that others have told us of and that we try to confirm. None is ever forgotten, and
+/// a node has few.
+pub(crate) const MAX_CANDIDATES: usize = 64;
+/// Of these, from one peer.
+pub(crate) const MAX_CANDIDATES_PER_PEER: usize = 4;
 /// Inbound streams of one connection that may negotiate their protocol at a time.
 pub(crate) const MAX_NEGOTIATING_STREAMS: usize = 8;
 
@@ -53,12 +72,17 @@ pub struct ConnectionLimits {
     pub strangers_per_ip: usize,
     /// Connections with one peer: a relayed one, a direct one, and one of each that is about to go.
     pub per_peer: usize,
-    /// Inbound connections that have not finished their transport handshake.
+    /// Inbound connections that have not finished their transport handshake. Places that contacts have come
+    /// from have as many again, and so have QUIC and TCP: its datagrams may come from anywhere.
     pub pending_inbound: usize,
     /// Of these, from one IPv4 address or one IPv6 /64.
     pub pending_inbound_per_ip: usize,
-    /// Dials under way.
+    /// Dials under way. Only contacts and our relays get the second half of them.
     pub pending_outbound: usize,
+    /// Inbound connections a second from all places that no contact has come from.
+    pub inbound_per_sec: u64,
+    /// Inbound connections a second from one IPv4 address or one IPv6 /64.
+    pub inbound_per_ip_per_sec: u64,
 }
 
 /// How long things may take.
@@ -99,6 +123,8 @@ pub struct Limits {
     pub contact: Rate,
     /// What a stranger may send.
     pub stranger: Rate,
+    /// Sessions a second that one contact may begin. Each makes both ends tell all that they hold.
+    pub contact_sessions_per_sec: u64,
     /// Signatures a second that all strangers together can make us check in handshakes.
     pub stranger_handshakes: u64,
     /// Units: bytes of messages of one session that wait for the engine.
@@ -121,6 +147,9 @@ impl Default for Limits {
                 pending_inbound: 64,
                 pending_inbound_per_ip: 16,
                 pending_outbound: 32,
+                // A transport handshake takes about half a millisecond: at most 5 % of one core.
+                inbound_per_sec: 100,
+                inbound_per_ip_per_sec: 10,
             },
             times: TimeLimits {
                 transport: Duration::from_secs(10),
@@ -144,6 +173,7 @@ impl Default for Limits {
             },
             // Enough to agree on an open.
             stranger: Rate { bytes: 64 * 1024, messages: 10, signatures: 5, burst_secs: 4 },
+            contact_sessions_per_sec: 1,
             // A check takes up to 170 us: at most 2 % of one core.
             stranger_handshakes: 100,
             inbound_room_bytes: 1024 * 1024,
@@ -156,6 +186,12 @@ impl Default for Limits {
 /// Units: bytes of one connection besides what its peer sends: tasks, handlers, cipher states,
 /// buffers of the transport.
 const CONNECTION_OVERHEAD_BYTES: usize = 256 * 1024;
+/// Units: bytes of what waits to be read on one connection beside the windows: a frame that is still
+/// coming in, and for each frame its allocation and its places in two queues.
+const FRAMES_OVERHEAD_BYTES: usize = STREAM_WINDOW_BYTES + MAX_UNREAD_FRAMES * 112;
+/// Inbound handshakes have their limit four times: for strangers and for places that contacts come from,
+/// each over streams and over datagrams.
+const PENDING_CLASSES: usize = 4;
 /// Units: bytes of one session's own buffers: a read buffer, a frame each way and what encodes them.
 const SESSION_BUFFER_BYTES: usize = 5 * 64 * 1024;
 /// A decoded message takes at most so many times its bytes: an empty update is 2 bytes on the wire.
@@ -177,10 +213,12 @@ impl Limits {
             .saturating_add(SESSION_BUFFER_BYTES);
         let connection = MAX_CONNECTION_WINDOW_BYTES
             .saturating_add(CONNECTION_OVERHEAD_BYTES)
+            .saturating_add(FRAMES_OVERHEAD_BYTES)
             .saturating_add(session);
         let pending = self
             .connections
             .pending_inbound
+            .saturating_mul(PENDING_CLASSES)
             .saturating_add(self.connections.pending_outbound)
             .saturating_mul(CONNECTION_OVERHEAD_BYTES);
         let decoding = frame.saturating_mul(DECODE_FACTOR).saturating_mul(threads);
@@ -223,6 +261,6 @@ mod tests {
     #[test]
     fn p64_strangers_can_take_about_a_gibibyte_and_a_half() {
         let gib = 1024 * 1024 * 1024;
-        assert!(Limits::default().stranger_ceiling_bytes(2) < gib * 3 / 2);
+        assert!(Limits::default().stranger_ceiling_bytes(2) < gib * 8 / 5);
     }
 }

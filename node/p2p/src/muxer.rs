@@ -1,12 +1,14 @@
 //! yamux with this node's limits.
 //!
 //! libp2p's own wrapper offers no way to set the receive window, whose default is 1 GiB a connection.
-//! This one is made for our numbers: 64 streams of 256 KiB each (P61).
+//! This one is made for our numbers: 64 streams of 256 KiB each (P61). `guard` bounds what yamux does not.
+
+mod guard;
 
 use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use futures::future::{Ready, ready};
 use futures::{AsyncRead, AsyncWrite};
@@ -15,6 +17,7 @@ use libp2p::core::upgrade::{InboundConnectionUpgrade, OutboundConnectionUpgrade,
 use yamux::{Connection, ConnectionError, Mode};
 
 use crate::limits::{MAX_CONNECTION_WINDOW_BYTES, MAX_STREAMS};
+use guard::{Guarded, Ledger, Stream};
 
 /// Negotiates yamux on a connection that is already authenticated.
 #[derive(Clone, Copy, Debug, Default)]
@@ -29,8 +32,9 @@ impl Yamux {
         // In this order: a window must hold all streams, and the default has more of them.
         config.set_max_num_streams(MAX_STREAMS);
         config.set_max_connection_receive_window(Some(MAX_CONNECTION_WINDOW_BYTES));
-        let connection = Connection::new(io, config, mode);
-        Muxer { connection, arrived: VecDeque::new(), waker: None }
+        let ledger = Ledger::default();
+        let connection = Connection::new(Guarded::new(io, ledger.clone()), config, mode);
+        Muxer { connection, ledger, arrived: VecDeque::new(), waker: None }
     }
 }
 
@@ -75,8 +79,9 @@ where
 /// them arrive here; yamux itself refuses more than the limit.
 #[derive(Debug)]
 pub(crate) struct Muxer<C> {
-    connection: Connection<C>,
-    arrived: VecDeque<yamux::Stream>,
+    connection: Connection<Guarded<C>>,
+    ledger: Ledger,
+    arrived: VecDeque<Stream>,
     waker: Option<Waker>,
 }
 
@@ -84,13 +89,10 @@ impl<C> Muxer<C>
 where
     C: AsyncRead + AsyncWrite + Unpin + 'static,
 {
-    fn poll_arrival(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<yamux::Stream, ConnectionError>> {
-        self.connection
-            .poll_next_inbound(cx)
-            .map(|stream| stream.unwrap_or(Err(ConnectionError::Closed)))
+    fn poll_arrival(&mut self, cx: &mut Context<'_>) -> Poll<Result<Stream, ConnectionError>> {
+        let arrival = ready!(self.connection.poll_next_inbound(cx));
+        let stream = arrival.unwrap_or(Err(ConnectionError::Closed))?;
+        Poll::Ready(Ok(Stream::inbound(stream, self.ledger.clone())))
     }
 }
 
@@ -98,7 +100,7 @@ impl<C> StreamMuxer for Muxer<C>
 where
     C: AsyncRead + AsyncWrite + Unpin + 'static,
 {
-    type Substream = yamux::Stream;
+    type Substream = Stream;
     type Error = ConnectionError;
 
     fn poll_inbound(
@@ -119,7 +121,8 @@ where
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Self::Substream, Self::Error>> {
-        self.connection.poll_new_outbound(cx)
+        let stream = ready!(self.connection.poll_new_outbound(cx))?;
+        Poll::Ready(Ok(Stream::outbound(stream, self.ledger.clone())))
     }
 
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {

@@ -160,8 +160,9 @@ impl Service {
             return Err(ContactError::Ourselves);
         }
         let (node_id, peer_id) = (contact.node_id, contact.peer_id);
-        self.contacts.register(contact)?;
-        self.swarm.behaviour_mut().admission.table_mut().set_contact(peer_id, true);
+        self.contacts.register(contact, &self.shared.limits, self.now())?;
+        let now = self.now();
+        self.swarm.behaviour_mut().admission.table_mut().set_contact(peer_id, true, now);
         self.welcome(node_id, peer_id);
         Ok(())
     }
@@ -205,8 +206,8 @@ impl Service {
     fn forget(&mut self, node_id: NodeId) {
         self.disconnect(node_id);
         if let Some(known) = self.contacts.forget(&node_id) {
-            let peer_id = known.contact.peer_id;
-            self.swarm.behaviour_mut().admission.table_mut().set_contact(peer_id, false);
+            let (peer_id, now) = (known.contact.peer_id, self.now());
+            self.swarm.behaviour_mut().admission.table_mut().set_contact(peer_id, false, now);
         }
     }
 

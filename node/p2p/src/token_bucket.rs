@@ -50,6 +50,12 @@ impl TokenBucket {
         enough
     }
 
+    /// Whether it holds all that it can, so that a new one would be the same.
+    pub(crate) fn is_full(&mut self, now: EngineTime) -> bool {
+        self.refill(now);
+        self.debt_milli == 0 && self.balance_milli == self.capacity_milli
+    }
+
     /// A thousandth of a token per millisecond for each token per second. Time that goes back refills
     /// nothing (P57).
     fn refill(&mut self, now: EngineTime) {

@@ -7,13 +7,14 @@ use std::task::{Context, Poll};
 use libp2p::PeerId;
 use libp2p::core::transport::PortUse;
 use libp2p::core::{ConnectedPoint, Endpoint, Multiaddr};
+use libp2p::multiaddr::Protocol;
 use libp2p::swarm::behaviour::ConnectionEstablished;
 use libp2p::swarm::{
     ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler, THandlerInEvent,
     THandlerOutEvent, ToSwarm, dummy,
 };
 
-use super::{Admission, Source};
+use super::{Admission, Arrival, Source};
 use crate::port::Clock;
 
 /// See the module.
@@ -48,7 +49,9 @@ impl NetworkBehaviour for Behaviour {
         _: &Multiaddr,
         remote: &Multiaddr,
     ) -> Result<(), ConnectionDenied> {
-        self.admission.knock(id, Source::of(remote)).map_err(ConnectionDenied::new)
+        let is_datagram = remote.iter().any(|part| matches!(part, Protocol::Udp(_)));
+        let arrival = Arrival { source: Source::of(remote), is_datagram };
+        self.admission.knock(id, arrival, self.clock.now()).map_err(ConnectionDenied::new)
     }
 
     fn handle_established_inbound_connection(
@@ -68,11 +71,11 @@ impl NetworkBehaviour for Behaviour {
     fn handle_pending_outbound_connection(
         &mut self,
         id: ConnectionId,
-        _: Option<PeerId>,
+        peer: Option<PeerId>,
         _: &[Multiaddr],
         _: Endpoint,
     ) -> Result<Vec<Multiaddr>, ConnectionDenied> {
-        self.admission.dial(id).map(|()| Vec::new()).map_err(ConnectionDenied::new)
+        self.admission.dial(id, peer).map(|()| Vec::new()).map_err(ConnectionDenied::new)
     }
 
     fn handle_established_outbound_connection(

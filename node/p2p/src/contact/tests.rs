@@ -4,6 +4,10 @@ fn contact(node: u8, peer_id: PeerId) -> Contact {
     Contact { node_id: NodeId([node; 33]), peer_id, addresses: vec![address(1)], seen_head: None }
 }
 
+fn register(book: &mut ContactBook, contact: Contact) -> Result<&mut Known, ContactError> {
+    book.register(contact, &Limits::default(), EngineTime(0))
+}
+
 fn address(port: u16) -> Multiaddr {
     format!("/ip4/127.0.0.1/tcp/{port}").parse().unwrap()
 }
@@ -12,15 +16,18 @@ fn address(port: u16) -> Multiaddr {
 fn p68_a_peer_id_and_a_node_key_are_known_as_one_pair() {
     let mut book = ContactBook::default();
     let (first, second) = (PeerId::random(), PeerId::random());
-    assert!(book.register(contact(1, first)).is_ok());
-    assert!(book.register(contact(1, first)).is_ok());
+    assert!(register(&mut book, contact(1, first)).is_ok());
+    assert!(register(&mut book, contact(1, first)).is_ok());
     for other in [contact(1, second), contact(2, first)] {
         let peer_id = other.peer_id;
-        assert_eq!(book.register(other).unwrap_err(), ContactError::OtherIdentity { peer_id });
+        assert_eq!(
+            register(&mut book, other).unwrap_err(),
+            ContactError::OtherIdentity { peer_id }
+        );
     }
     assert_eq!(book.len(), 1);
     assert!(book.forget(&NodeId([1; 33])).is_some());
-    assert!(book.register(contact(2, first)).is_ok());
+    assert!(register(&mut book, contact(2, first)).is_ok());
 }
 
 #[test]
@@ -28,9 +35,9 @@ fn p66_contacts_addresses_and_waiters_are_bounded() {
     let mut book = ContactBook::default();
     let mut many = contact(1, PeerId::random());
     many.addresses = vec![address(1); MAX_ADDRESSES + 1];
-    let error = book.register(many).unwrap_err();
+    let error = register(&mut book, many).unwrap_err();
     assert_eq!(error, ContactError::TooManyAddresses { count: MAX_ADDRESSES + 1 });
-    let known = book.register(contact(1, PeerId::random())).unwrap();
+    let known = register(&mut book, contact(1, PeerId::random())).unwrap();
     let receivers: Vec<_> = (0..=MAX_WAITERS)
         .map(|number| {
             let (waiter, receiver) = oneshot::channel();
@@ -50,7 +57,7 @@ fn p66_contacts_addresses_and_waiters_are_bounded() {
 #[test]
 fn a_contact_that_is_not_kept_is_not_looked_for() {
     let mut book = ContactBook::default();
-    let known = book.register(contact(1, PeerId::random())).unwrap();
+    let known = register(&mut book, contact(1, PeerId::random())).unwrap();
     known.ended(EngineTime(0), 0);
     assert_eq!(known.attempt, Attempt::Idle);
     known.is_kept = true;
@@ -63,7 +70,7 @@ fn a_contact_that_is_not_kept_is_not_looked_for() {
 #[test]
 fn only_a_session_that_lasted_makes_the_next_wait_short() {
     let mut book = ContactBook::default();
-    let known = book.register(contact(1, PeerId::random())).unwrap();
+    let known = register(&mut book, contact(1, PeerId::random())).unwrap();
     known.is_kept = true;
     for _ in 0..10 {
         known.attempt = Attempt::Connected(EngineTime(0));
@@ -78,8 +85,21 @@ fn only_a_session_that_lasted_makes_the_next_wait_short() {
 #[test]
 fn p65_an_attempt_that_takes_too_long_is_overdue() {
     let mut book = ContactBook::default();
-    let known = book.register(contact(1, PeerId::random())).unwrap();
+    let known = register(&mut book, contact(1, PeerId::random())).unwrap();
     known.attempt = Attempt::Trying(EngineTime(0));
     assert!(book.overdue(EngineTime(30_000), Duration::from_secs(30)).is_empty());
     assert_eq!(book.overdue(EngineTime(30_001), Duration::from_secs(30)), [NodeId([1; 33])]);
+}
+
+#[test]
+fn p62_a_contact_begins_only_so_many_sessions() {
+    let mut book = ContactBook::default();
+    let known = register(&mut book, contact(1, PeerId::random())).unwrap();
+    let begun = |known: &mut Known, now| (0..1_000).take_while(|_| known.may_begin(now)).count();
+    assert_eq!(begun(known, EngineTime(0)), 16);
+    assert_eq!(begun(known, EngineTime(2_000)), 2);
+    // Its new addresses make it no new contact.
+    let again = known.contact.clone();
+    let known = register(&mut book, again).unwrap();
+    assert_eq!(begun(known, EngineTime(2_000)), 0);
 }

@@ -73,6 +73,12 @@ impl Service {
         let open = self.connections.get(&peer);
         let open = open.and_then(|all| all.iter().find(|one| one.id == connection));
         let Some(is_relayed) = open.map(|open| open.is_relayed) else { return };
+        if role == Role::Listener && !self.may_begin(peer) {
+            // The stream is dropped, which resets it.
+            self.swarm.behaviour_mut().stream.ended(peer, connection, role);
+            return;
+        }
+        let known = self.contacts.by_peer(&peer);
         self.next_session = self.next_session.saturating_add(1);
         let id = SessionId(self.next_session);
         let is_contact = Arc::new(AtomicBool::new(known.is_some()));
@@ -93,6 +99,17 @@ impl Service {
         let (shared, reports) = (Arc::clone(&self.shared), self.reports.0.clone());
         // Its last act is a report, so it is not lost sight of.
         drop(tokio::spawn(Task { link, stream, shared, reports, stop: stopped }.run()));
+    }
+
+    /// Whether a peer may begin a session now. What strangers may is decided when they show their key.
+    fn may_begin(&mut self, peer: PeerId) -> bool {
+        let now = self.now();
+        let Some(known) = self.contacts.by_peer_mut(&peer) else { return true };
+        let may = known.may_begin(now);
+        if !may {
+            tracing::debug!(peer_id = %peer, "contact begins too many sessions");
+        }
+        may
     }
 
     pub(super) fn handle_report(&mut self, report: Report) {

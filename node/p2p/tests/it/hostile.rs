@@ -23,11 +23,12 @@ use crate::node::{Node, TCP, identity, soon};
 
 const BRIEF: Duration = Duration::from_millis(200);
 
-/// A victim that forgives at once, so that one test can be hostile twice.
+/// A victim that forgives at once and lets in as fast as it can, so that one test can be hostile twice.
 async fn victim(edit: impl FnOnce(&mut NetworkConfig)) -> Node {
     Node::start(1, |config| {
         config.listen.push(TCP.parse().unwrap());
         config.limits.times.penalty = Duration::ZERO;
+        config.limits.connections.inbound_per_ip_per_sec = 1_000;
         edit(config);
     })
     .await

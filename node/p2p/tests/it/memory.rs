@@ -31,6 +31,8 @@ fn limits() -> Limits {
     limits.connections.strangers = 16;
     // All that authenticate come from one address.
     limits.connections.strangers_per_ip = 16;
+    limits.connections.inbound_per_sec = 10_000;
+    limits.connections.inbound_per_ip_per_sec = 10_000;
     limits.times.transport = Duration::from_secs(3);
     limits.times.stranger = Duration::from_secs(4);
     limits.times.idle = Duration::from_secs(4);
