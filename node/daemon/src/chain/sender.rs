@@ -1,0 +1,193 @@
+//! The task that acts: it owns the submitter.
+
+use super::error::ChainTaskError;
+use super::handle::{EntryOrder, answer};
+use super::news::{ChainNews, Outbox};
+use super::setup::WatchedChannel;
+use super::status::StatusBoard;
+use super::store::ChainStore;
+use core::time::Duration;
+use lockstep_chain::call::SignedIntent;
+use lockstep_chain::submitter::{Order, Submitter, SubmitterEvent};
+use lockstep_core::chain::Obligation;
+use lockstep_core::entry::{Entry, EntryId};
+use lockstep_core::ids::ChannelId;
+use std::collections::BTreeMap;
+use tokio::sync::{mpsc, oneshot};
+
+/// Steps between two looks at whether the accounts could pay for a close of every channel at once.
+const RESERVE_EVERY: u32 = 100;
+
+type Reply<T> = oneshot::Sender<Result<T, ChainTaskError>>;
+
+/// What the sender can be told.
+pub(super) enum Command {
+    Watch(Box<WatchedChannel>),
+    Unwatch(ChannelId),
+    Submit(Box<Obligation>, Option<SignedIntent>, Reply<()>),
+    Enter(Box<EntryOrder>, Reply<Entry>),
+    Entry(EntryId, oneshot::Sender<Option<Entry>>),
+    Entries(oneshot::Sender<Vec<Entry>>),
+    Forget(EntryId, Reply<()>),
+}
+
+/// The submitter and what goes with it.
+pub(super) struct Sender {
+    submitter: Submitter<ChainStore>,
+    board: StatusBoard,
+    outbox: Outbox,
+    pause: Duration,
+    channels: BTreeMap<ChannelId, WatchedChannel>,
+    steps: u32,
+}
+
+impl Sender {
+    pub(super) fn new(
+        submitter: Submitter<ChainStore>,
+        board: StatusBoard,
+        news: mpsc::Sender<ChainNews>,
+        pause: Duration,
+    ) -> Self {
+        let (outbox, channels) = (Outbox::new(news), BTreeMap::new());
+        Self { submitter, board, outbox, pause, channels, steps: 0 }
+    }
+
+    /// Takes up what an earlier run owed and paid in.
+    pub(super) async fn resume(
+        &mut self,
+        channels: &[WatchedChannel],
+        obligations: Vec<Obligation>,
+        entries: Vec<Entry>,
+    ) -> Result<(), ChainTaskError> {
+        for channel in channels {
+            self.channels.insert(channel.channel_id, channel.clone());
+        }
+        let orders = obligations.into_iter().filter_map(|obligation| {
+            let channel = self.channels.get(&obligation.key().channel_id)?;
+            Some(order(channel, obligation, None))
+        });
+        let orders: Vec<Order> = orders.collect();
+        self.submitter.resume_entries(entries);
+        Ok(self.submitter.resume(orders).await?)
+    }
+
+    /// Runs until nobody can tell it anything any more, or nobody listens.
+    pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+        let mut wait = Duration::ZERO;
+        loop {
+            tokio::select! {
+                biased;
+                command = commands.recv() => {
+                    let Some(command) = command else { return };
+                    // What is new is sent at once.
+                    if self.obey(command).await {
+                        wait = Duration::ZERO;
+                    }
+                }
+                is_heard = self.outbox.hand_over() => {
+                    if !is_heard {
+                        return;
+                    }
+                }
+                () = tokio::time::sleep(wait) => {
+                    self.step().await;
+                    wait = self.pause;
+                }
+            }
+        }
+    }
+
+    /// Whether there is something new to send.
+    async fn obey(&mut self, command: Command) -> bool {
+        match command {
+            Command::Watch(channel) => {
+                self.channels.insert(channel.channel_id, *channel);
+                false
+            }
+            Command::Unwatch(channel_id) => {
+                self.channels.remove(&channel_id);
+                false
+            }
+            Command::Submit(obligation, intent, reply) => {
+                let outcome = self.submit(*obligation, intent).await;
+                let is_taken = outcome.is_ok();
+                answer(reply, outcome);
+                is_taken
+            }
+            Command::Enter(order, reply) => {
+                let outcome = self.enter(*order).await;
+                answer(reply, outcome);
+                false
+            }
+            Command::Entry(id, reply) => {
+                answer(reply, self.submitter.entry(id).cloned());
+                false
+            }
+            Command::Entries(reply) => {
+                answer(reply, self.submitter.entries().cloned().collect());
+                false
+            }
+            Command::Forget(id, reply) => {
+                let outcome = self.submitter.forget_entry(id).await.map_err(Into::into);
+                answer(reply, outcome);
+                false
+            }
+        }
+    }
+
+    async fn submit(
+        &mut self,
+        obligation: Obligation,
+        intent: Option<SignedIntent>,
+    ) -> Result<(), ChainTaskError> {
+        let channel_id = obligation.key().channel_id;
+        let channel = self.channels.get(&channel_id);
+        let channel = channel.ok_or(ChainTaskError::NotWatched { channel_id })?;
+        Ok(self.submitter.submit(order(channel, obligation, intent)).await?)
+    }
+
+    async fn enter(&mut self, order: EntryOrder) -> Result<Entry, ChainTaskError> {
+        let EntryOrder { id, from, call, max_cost } = order;
+        let (entry, events) = self.submitter.enter(id, from, call, max_cost).await?;
+        self.tell(events);
+        Ok(entry)
+    }
+
+    async fn step(&mut self) {
+        self.steps = self.steps.wrapping_add(1);
+        if !self.submitter.is_idle() {
+            match self.submitter.step().await {
+                Ok(events) => self.tell(events),
+                Err(error) => tracing::warn!(error = %error, "nothing can be sent now"),
+            }
+        }
+        let count = u64::try_from(self.channels.len()).unwrap_or(u64::MAX);
+        if count > 0 && self.steps.checked_rem(RESERVE_EVERY) == Some(1) {
+            match self.submitter.reserve(count).await {
+                Ok(Some(alarm)) => self.tell(vec![SubmitterEvent::Alarm(alarm)]),
+                Ok(None) => {}
+                Err(error) => tracing::info!(error = %error, "reserve is not known now"),
+            }
+        }
+        let owed = self.submitter.owed().cloned().collect();
+        self.board.change(|status| status.owed = owed);
+    }
+
+    /// What nobody fetches is dropped in the end, but never lost: entries and obligations are kept.
+    fn tell(&mut self, events: Vec<SubmitterEvent>) {
+        for event in events {
+            if let SubmitterEvent::Alarm(alarm) = &event {
+                self.board.note_alarm(alarm);
+            }
+            if self.outbox.is_full() {
+                tracing::warn!(?event, "nobody fetches what the chain side tells");
+            } else {
+                self.outbox.push(event);
+            }
+        }
+    }
+}
+
+fn order(channel: &WatchedChannel, obligation: Obligation, intent: Option<SignedIntent>) -> Order {
+    Order { obligation, terms: channel.terms, max_cost: channel.max_cost, intent }
+}

@@ -1,0 +1,306 @@
+//! The task that looks: it owns the follower.
+
+use super::error::ChainTaskError;
+use super::handle::answer;
+use super::news::{ChainNews, Outbox};
+use super::setup::WatchedChannel;
+use super::status::StatusBoard;
+use super::store::ChainStore;
+use core::time::Duration;
+use lockstep_chain::call::Contracts;
+use lockstep_chain::convert;
+use lockstep_chain::endpoints::Endpoints;
+use lockstep_chain::error::ChainError;
+use lockstep_chain::follower::{Delivery, Follower, Origin, Sighting, Start, VanishedClose};
+use lockstep_core::chain::{ChainFact, CloseOrigin, CloseSighting, Cursor};
+use lockstep_core::error::ErrorClass;
+use lockstep_core::ids::{AccountRef, ChannelId};
+use lockstep_core::time::{BlockNumber, Finality};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot};
+
+/// Polls between two sweeps over the stored status of every channel.
+const SWEEP_EVERY: u32 = 50;
+/// A batch that has passed this many blocks is followed by another look at once: it catches up.
+const CATCHING_UP_BLOCKS: u64 = 1_000;
+
+/// What the watcher can be told.
+pub(super) enum Command {
+    Watch(Box<WatchedChannel>, oneshot::Sender<()>),
+    Unwatch(ChannelId),
+    WatchSecret(alloy_primitives::B256, oneshot::Sender<()>),
+    ForgetSecret(alloy_primitives::B256),
+    Acknowledge(Cursor),
+    Rescan(BlockNumber, oneshot::Sender<Result<(), ChainTaskError>>),
+}
+
+/// The follower and what goes with it.
+pub(super) struct Watcher {
+    pub(super) endpoints: Endpoints,
+    pub(super) contracts: Contracts,
+    pub(super) store: ChainStore,
+    pub(super) board: StatusBoard,
+    follower: Follower,
+    outbox: Outbox,
+    channels: BTreeMap<ChannelId, Option<CloseSighting>>,
+    secrets: BTreeSet<alloy_primitives::B256>,
+    /// Who sent each close that is neither final nor ruled out.
+    origins: Vec<CloseOrigin>,
+    /// Those that are settled by the batch that waits for its acknowledgement.
+    settled: Vec<CloseOrigin>,
+    /// The batch that waits for its acknowledgement.
+    pending: Option<Cursor>,
+    is_broken: bool,
+    polls: u32,
+}
+
+impl Watcher {
+    /// Begins where the last run stopped.
+    pub(super) async fn start(
+        (endpoints, contracts): (Endpoints, Contracts),
+        (store, board): (ChainStore, StatusBoard),
+        start: Start,
+        origins: Vec<CloseOrigin>,
+        news: mpsc::Sender<ChainNews>,
+    ) -> Result<Self, ChainTaskError> {
+        let follower = Follower::start(endpoints.clone(), contracts, start).await?;
+        Ok(Self {
+            endpoints,
+            contracts,
+            store,
+            board,
+            follower,
+            outbox: Outbox::new(news),
+            channels: BTreeMap::new(),
+            secrets: BTreeSet::new(),
+            origins,
+            settled: Vec::new(),
+            pending: None,
+            is_broken: false,
+            polls: 0,
+        })
+    }
+
+    /// Keeps the place where it begins: a restart before the first acknowledgement must not begin later.
+    pub(super) async fn keep_start(&self) -> Result<(), ChainTaskError> {
+        let kept = self.store.put_cursor(&self.follower.cursor(), &[]).await;
+        kept.map_err(|error| ChainTaskError::Chain(error.into()))
+    }
+
+    /// Follows a channel, and waits for closes of it that an earlier run saw.
+    pub(super) fn watch(&mut self, channel_id: ChannelId, known: Option<CloseSighting>) {
+        self.channels.insert(channel_id, known);
+        attach(&mut self.follower, channel_id, known.as_ref(), &self.origins);
+    }
+
+    /// Waits for a secret.
+    pub(super) fn watch_secret(&mut self, hash: alloy_primitives::B256) {
+        self.secrets.insert(hash);
+        self.follower.watch_secret(hash);
+    }
+
+    /// Runs until nobody can tell it anything any more, or nobody listens.
+    pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+        let pause = Duration::from_millis(self.endpoints.profile().poll_millis);
+        let mut wait = Duration::ZERO;
+        loop {
+            tokio::select! {
+                biased;
+                command = commands.recv() => {
+                    let Some(command) = command else { return };
+                    self.obey(command).await;
+                }
+                is_heard = self.outbox.hand_over() => {
+                    if !is_heard {
+                        return;
+                    }
+                }
+                () = tokio::time::sleep(wait), if self.may_look() => {
+                    let is_behind = self.look().await;
+                    wait = if is_behind { Duration::ZERO } else { pause };
+                }
+            }
+        }
+    }
+
+    /// Facts come only after the last ones are dealt with.
+    fn may_look(&self) -> bool {
+        self.pending.is_none() && self.outbox.is_empty() && !self.is_broken
+    }
+
+    async fn obey(&mut self, command: Command) {
+        match command {
+            Command::Watch(channel, reply) => {
+                self.watch(channel.channel_id, channel.known);
+                answer(reply, ());
+            }
+            Command::Unwatch(channel_id) => {
+                self.channels.remove(&channel_id);
+                self.follower.forget(channel_id.0);
+                self.settle(channel_id);
+            }
+            Command::WatchSecret(hash, reply) => {
+                self.watch_secret(hash);
+                answer(reply, ());
+            }
+            Command::ForgetSecret(hash) => {
+                self.secrets.remove(&hash);
+                self.follower.forget(hash);
+            }
+            Command::Acknowledge(cursor) => self.acknowledge(cursor).await,
+            Command::Rescan(from, reply) => {
+                let outcome = self.rescan(from).await;
+                answer(reply, outcome);
+            }
+        }
+    }
+
+    /// The batch is dealt with. Where the disk fails, the follower goes on all the same: watching must not
+    /// end with it (P49), and a restart reads again from the older cursor.
+    async fn acknowledge(&mut self, cursor: Cursor) {
+        if self.pending != Some(cursor) {
+            return;
+        }
+        self.pending = None;
+        if self.store.put_cursor(&cursor, &self.settled).await.is_err() {
+            tracing::error!(block_number = cursor.block.number.0, "cursor is not kept");
+        }
+        self.settled.clear();
+        self.follower.acknowledge();
+        self.board.change(|status| status.finalized = Some(cursor.block));
+    }
+
+    /// Reads again from a block on: for channels that are older than the cursor.
+    async fn rescan(&mut self, from: BlockNumber) -> Result<(), ChainTaskError> {
+        let start = Start::Block(from);
+        let mut follower = Follower::start(self.endpoints.clone(), self.contracts, start).await?;
+        for (channel_id, known) in &self.channels {
+            attach(&mut follower, *channel_id, known.as_ref(), &self.origins);
+        }
+        self.secrets.iter().for_each(|hash| follower.watch_secret(*hash));
+        // Durable first: a restart in the middle must begin there too.
+        let cursor = follower.cursor();
+        let kept = self.store.put_cursor(&cursor, &[]).await;
+        kept.map_err(|error| ChainTaskError::Chain(error.into()))?;
+        self.follower = follower;
+        self.pending = None;
+        self.settled.clear();
+        Ok(())
+    }
+
+    /// One look at the chain; whether there is much more to see.
+    async fn look(&mut self) -> bool {
+        self.polls = self.polls.wrapping_add(1);
+        let before = self.follower.cursor().block.number.0;
+        let mut deliveries = Vec::new();
+        if self.polls.checked_rem(SWEEP_EVERY) == Some(1) {
+            deliveries.extend(self.follower.sweep().await);
+        }
+        let outcome = self.follower.poll().await;
+        self.board.note_endpoints(&self.endpoints);
+        let mut cursor = None;
+        match outcome {
+            Ok(batch) => {
+                deliveries.extend(batch.deliveries);
+                cursor = batch.cursor;
+                self.board.change(|status| (status.is_following, status.trouble) = (true, None));
+            }
+            Err(error) => self.note_trouble(error),
+        }
+        for delivery in deliveries {
+            self.note(&delivery).await;
+            self.outbox.push(ChainNews::Delivery(delivery));
+        }
+        let Some(cursor) = cursor else { return false };
+        self.pending = Some(cursor);
+        self.outbox.push(ChainNews::Checkpoint(cursor));
+        cursor.block.number.0.saturating_sub(before) >= CATCHING_UP_BLOCKS
+    }
+
+    fn note_trouble(&mut self, error: ChainError) {
+        tracing::warn!(error = %error, "the chain can't be followed now");
+        self.is_broken = error.class() == ErrorClass::Fatal;
+        let error = Arc::new(error);
+        if self.is_broken {
+            self.outbox.push(ChainNews::Broken(Arc::clone(&error)));
+        }
+        self.board.change(|status| {
+            (status.is_following, status.trouble) = (false, Some(error));
+        });
+    }
+
+    async fn note(&mut self, delivery: &Delivery) {
+        match delivery {
+            Delivery::Fact(sighting) => self.note_close(sighting).await,
+            Delivery::Head(head) => self.board.change(|status| status.head = Some(*head)),
+            Delivery::Alarm(alarm) => self.board.note_alarm(alarm),
+            Delivery::Retracted { .. } | Delivery::CloseRetracted(_) | Delivery::Finalized(_) => {}
+        }
+    }
+
+    /// Keeps who sent a close before anybody hears of it, until it is final or ruled out.
+    async fn note_close(&mut self, sighting: &Sighting) {
+        let Some(channel_id) = sighting.channel_id else { return };
+        let event = &sighting.event;
+        let is_close = match &event.fact {
+            ChainFact::Closing { .. } | ChainFact::Closed { .. } => true,
+            ChainFact::CloseVanished => return self.settle(channel_id),
+            ChainFact::Opened { .. }
+            | ChainFact::Joined { .. }
+            | ChainFact::Funded { .. }
+            | ChainFact::Checkpoint { .. }
+            | ChainFact::PartialWithdrawn { .. }
+            | ChainFact::LockResolved { .. }
+            | ChainFact::SecretRevealed { .. } => false,
+        };
+        match (is_close, event.finality, sighting.origin) {
+            (true, Finality::Final, _) => self.settle(channel_id),
+            (true, Finality::Seen | Finality::Safe, Some(origin)) => {
+                let Origin { transaction, sender, nonce } = origin;
+                let seen_at = event.position.block;
+                let sender = AccountRef::Evm(sender);
+                let origin = CloseOrigin { channel_id, transaction, sender, nonce, seen_at };
+                let same = |known: &CloseOrigin| {
+                    (known.channel_id, known.transaction) == (channel_id, transaction)
+                };
+                if self.origins.iter().any(same) {
+                    return;
+                }
+                self.origins.push(origin);
+                if self.store.put_origin(&origin).await.is_err() {
+                    tracing::error!(%channel_id, "who sent a close is not kept");
+                }
+            }
+            (true, Finality::Seen | Finality::Safe, None) | (false, _, _) => {}
+        }
+    }
+
+    /// Closes of a channel need not be waited for any more, once this batch is acknowledged.
+    fn settle(&mut self, channel_id: ChannelId) {
+        let (settled, open) = self
+            .origins
+            .drain(..)
+            .partition(|origin: &CloseOrigin| origin.channel_id == channel_id);
+        self.origins = open;
+        let settled: Vec<CloseOrigin> = settled;
+        self.settled.extend(settled);
+    }
+}
+
+fn attach(
+    follower: &mut Follower,
+    channel_id: ChannelId,
+    known: Option<&CloseSighting>,
+    origins: &[CloseOrigin],
+) {
+    follower.watch(channel_id, known);
+    for origin in origins.iter().filter(|origin| origin.channel_id == channel_id) {
+        // Only accounts of this kind of chain were ever kept for it.
+        let Ok(sender) = convert::address(origin.sender) else { continue };
+        let (transaction, nonce) = (origin.transaction, origin.nonce);
+        let origin_of = Some(Origin { transaction, sender, nonce });
+        let seen_at = origin.seen_at;
+        follower.expect(VanishedClose { channel_id, seen_at, origin: origin_of });
+    }
+}

@@ -1,0 +1,126 @@
+//! Evidence, backups, and coming back from a loss.
+
+use super::args::{Backup, ExportProof, Recover};
+use super::failure::CliError;
+use super::output::Terminal;
+use super::session::{Session, with_node};
+use super::{Place, channel, password, progress};
+use crate::engine::recovery::restore_backup;
+use lockstep_rpc::api;
+use lockstep_rpc::types::{self, BackupReport, ChannelCall, RecoverReport};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+const OWNER_ONLY: u32 = 0o600;
+
+pub(super) async fn export_proof(
+    args: &ExportProof,
+    session: &Session,
+    terminal: &mut Terminal,
+) -> Result<(), CliError> {
+    let channel_id = session.channel(&args.channel).await?.channel_id;
+    let proof = session.call(&api::EXPORT_PROOF, &ChannelCall { channel_id }).await?;
+    let text = serde_json::to_string_pretty(&proof.proof)
+        .map_err(|error| CliError::failed(error.to_string()))?;
+    let Some(path) = &args.to else {
+        return terminal.line(&text);
+    };
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(OWNER_ONLY);
+    options
+        .open(path)
+        .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
+        .map_err(|error| disk("write", path, &error))?;
+    terminal.answer(&proof, |proof| {
+        format!(
+            "Version {} is in {}. Anyone can bring it to the chain.",
+            proof.version,
+            path.display()
+        )
+    })
+}
+
+pub(super) async fn backup(
+    args: &Backup,
+    session: &Session,
+    terminal: &mut Terminal,
+) -> Result<(), CliError> {
+    if let Some(path) = &args.to
+        && path.exists()
+    {
+        return Err(CliError::refused(format!("{} exists already", path.display()))
+            .safe("nothing was written"));
+    }
+    let call = types::Backup::default();
+    let work = session.call(&api::BACKUP, &call);
+    let mut report = progress::watched("writing the backup", terminal, work).await?;
+    if let Some(path) = &args.to {
+        fs::copy(&report.path, path)
+            .and_then(|_| File::open(path))
+            .and_then(|file| file.sync_all())
+            .map_err(|error| disk("copy the backup to", path, &error))?;
+        report.path = path.display().to_string();
+    }
+    terminal.answer(&report, |report: &BackupReport| {
+        let BackupReport { path, size_bytes, channels } = report;
+        format!("{channels} channels, {size_bytes} bytes, in {path}.\nIt opens with this node's seed only.")
+    })
+}
+
+pub(super) fn recover(
+    args: &Recover,
+    place: &Place,
+    terminal: &mut Terminal,
+) -> Result<(), CliError> {
+    if let Some(file) = &args.from_backup {
+        return from_backup(file, place, terminal);
+    }
+    let proof = match &args.from_proof {
+        Some(path) => {
+            let text = fs::read_to_string(path).map_err(|error| disk("read", path, &error))?;
+            let proof = serde_json::from_str(&text).map_err(|_| {
+                CliError::refused(format!("{} is no proof file", path.display()))
+                    .safe("nothing was taken in")
+            })?;
+            Some(proof)
+        }
+        None => None,
+    };
+    let call = types::Recover { invite: args.from_peer.clone(), proof, wait_millis: None };
+    with_node(place, None, async |session| {
+        let work = session.call(&api::RECOVER, &call);
+        let report = progress::watched("asking for what was lost", terminal, work).await?;
+        terminal.answer(&report, describe)
+    })
+}
+
+fn from_backup(file: &Path, place: &Place, terminal: &mut Terminal) -> Result<(), CliError> {
+    let config = place.load()?.config;
+    let password = password::existing(place, terminal)?;
+    let channels = restore_backup(&config, &place.data_dir, &password, file)
+        .map_err(|error| CliError::of(error.class(), &error))?;
+    let answer = serde_json::json!({ "channels": channels });
+    terminal.answer(&answer, |_| {
+        format!("{channels} channels are back. They only close, since newer states may exist: start the node, \
+                 let it meet its counterparties, then close them.")
+    })
+}
+
+fn describe(report: &RecoverReport) -> String {
+    let mut text = channel::many(&report.channels);
+    if !report.channels.is_empty() {
+        text.push_str(
+            "\nThese channels adopt the newest state that they are shown, and only close.",
+        );
+    }
+    for warning in &report.warnings {
+        text.push_str(&format!("\nwarning: {warning}"));
+    }
+    text
+}
+
+fn disk(action: &str, path: &Path, error: &io::Error) -> CliError {
+    CliError::refused(format!("can't {action} {}: {}", path.display(), error.kind()))
+}

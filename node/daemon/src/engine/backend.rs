@@ -1,0 +1,155 @@
+//! What the API asks of the engine, one file for each kind of question.
+
+mod chain_order;
+mod channel;
+mod check;
+mod describe;
+mod event;
+mod guide;
+mod node;
+mod payment;
+mod peer;
+
+use crate::engine::Engine;
+use alloy_primitives::B256;
+use lockstep_rpc::backend::{Answer, Backend, Spender};
+use lockstep_rpc::types::{
+    Backup, BackupReport, BatchReceipt, CancelOpen, CashCredit, Channel, ChannelCall, ChannelList,
+    CheckCall, CheckReport, Connect, CreateInvite, CreateInvoice, Deposit, EventKind, EventPage,
+    ForceClose, ForceCloseReport, GetPayment, Invite, InviteCall, InviteDetails, Invoice,
+    InvoiceCall, JoinChannel, ListChannels, ListEvents, ListPayments, NodeInfo, OpenChannel, Pay,
+    PayBatch, Payment, PaymentPage, Peer, PendingOpen, Proof, Recover, RecoverReport,
+    RejectChannel, Status, Withdraw,
+};
+use tokio::sync::watch;
+
+impl Backend for Engine {
+    fn info(&self) -> NodeInfo {
+        node::info(&self.shared)
+    }
+
+    fn status(&self) -> Status {
+        node::status(&self.shared)
+    }
+
+    async fn peers(&self) -> Answer<Vec<Peer>> {
+        Ok(peer::peers(&self.shared))
+    }
+
+    async fn create_invite(&self, call: CreateInvite) -> Answer<Invite> {
+        peer::create_invite(&self.shared, &call)
+    }
+
+    async fn decode_invite(&self, call: InviteCall) -> Answer<InviteDetails> {
+        peer::decode_invite(&self.shared, &call)
+    }
+
+    async fn connect(&self, call: Connect) -> Answer<Peer> {
+        peer::connect(&self.shared, &call).await
+    }
+
+    async fn open_channel(&self, call: OpenChannel) -> Answer<Channel> {
+        channel::open(&self.shared, &call).await
+    }
+
+    async fn pending_opens(&self) -> Answer<Vec<PendingOpen>> {
+        Ok(channel::pending_opens(&self.shared))
+    }
+
+    async fn join_channel(&self, call: JoinChannel) -> Answer<Channel> {
+        channel::join(&self.shared, &call).await
+    }
+
+    async fn reject_channel(&self, call: RejectChannel) -> Answer<()> {
+        channel::reject(&self.shared, &call)
+    }
+
+    async fn cancel_open(&self, call: CancelOpen) -> Answer<Channel> {
+        chain_order::cancel_open(&self.shared, &call).await
+    }
+
+    async fn deposit(&self, call: Deposit) -> Answer<Channel> {
+        chain_order::deposit(&self.shared, &call).await
+    }
+
+    async fn withdraw(&self, call: Withdraw) -> Answer<Channel> {
+        channel::withdraw(&self.shared, &call).await
+    }
+
+    async fn cash_credit(&self, call: CashCredit) -> Answer<B256> {
+        chain_order::cash_credit(&self.shared, &call).await
+    }
+
+    async fn close_channel(&self, call: ChannelCall) -> Answer<Channel> {
+        channel::close(&self.shared, &call).await
+    }
+
+    async fn force_close(&self, call: ForceClose) -> Answer<ForceCloseReport> {
+        chain_order::force_close(&self.shared, &call).await
+    }
+
+    async fn freeze_channel(&self, call: ChannelCall) -> Answer<Channel> {
+        channel::freeze(&self.shared, &call).await
+    }
+
+    async fn channels(&self, call: ListChannels) -> Answer<ChannelList> {
+        Ok(channel::list(&self.shared, &call))
+    }
+
+    async fn channel(&self, call: ChannelCall) -> Answer<Channel> {
+        channel::get(&self.shared, &call)
+    }
+
+    async fn pay(&self, call: Pay, spender: Spender) -> Answer<Payment> {
+        payment::pay(&self.shared, &call, spender).await
+    }
+
+    async fn pay_batch(&self, call: PayBatch, spender: Spender) -> Answer<BatchReceipt> {
+        payment::pay_batch(&self.shared, &call, spender).await
+    }
+
+    async fn payment(&self, call: GetPayment) -> Answer<Payment> {
+        payment::get(&self.shared, &call).await
+    }
+
+    async fn payments(&self, call: ListPayments) -> Answer<PaymentPage> {
+        payment::list(&self.shared, &call).await
+    }
+
+    async fn create_invoice(&self, call: CreateInvoice) -> Answer<Invoice> {
+        payment::create_invoice(&self.shared, &call).await
+    }
+
+    async fn decode_invoice(&self, call: InvoiceCall) -> Answer<Invoice> {
+        payment::decode_invoice(&self.shared, &call).await
+    }
+
+    async fn export_proof(&self, call: ChannelCall) -> Answer<Proof> {
+        guide::export_proof(&self.shared, &call).await
+    }
+
+    async fn backup(&self, call: Backup) -> Answer<BackupReport> {
+        guide::backup(&self.shared, &call).await
+    }
+
+    async fn recover(&self, call: Recover) -> Answer<RecoverReport> {
+        guide::recover(&self.shared, &call).await
+    }
+
+    async fn check(&self, call: CheckCall, spender: Spender) -> Answer<CheckReport> {
+        check::check(&self.shared, call, spender).await
+    }
+
+    async fn events(&self, call: ListEvents) -> Answer<EventPage> {
+        event::list(&self.shared, &call).await
+    }
+
+    fn watch_events(&self, kind: EventKind) -> watch::Receiver<u64> {
+        self.shared.feeds.watch(kind)
+    }
+
+    async fn stop(&self) -> Answer<()> {
+        self.shared.stopping.send_replace(true);
+        Ok(())
+    }
+}

@@ -1,0 +1,292 @@
+//! One channel's driver: the only one who changes it.
+//!
+//! Each step is the same: the core decides, the journal makes it durable, the channel adopts it, and then, in
+//! order, things are signed, sent, submitted and told. While a step is being written, whatever arrives
+//! waits and is taken together afterwards. A driver never waits for a peer, nor for the chain: only for the
+//! journal.
+
+mod attend;
+mod effect;
+mod entry;
+mod pay;
+mod poison;
+
+use crate::engine::event::Event;
+use crate::engine::order::{Outcomes, PayOrder};
+use crate::engine::registry::{Handle, Mailbox};
+use crate::engine::shared::Shared;
+use crate::engine::view::{Beside, View};
+use crate::engine::wording;
+use lockstep_core::channel::Channel;
+use lockstep_core::commit::{Durable, Transition};
+use lockstep_core::error::{ErrorClass, ProtocolError};
+use lockstep_core::input::{Command, Input};
+use lockstep_core::message::PeerMessage;
+use lockstep_core::output::Effect;
+use lockstep_core::record::{ChannelRecord, FreezeReason};
+use lockstep_p2p::{SendError, Session};
+use lockstep_rpc::failure::Failure;
+use lockstep_store::write_set::WriteSet;
+use lockstep_store::writer::{CommitError, Companion};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use thiserror::Error;
+use tokio::sync::watch;
+
+/// Events of the normal queue that are taken together.
+const MAX_TOGETHER: usize = 256;
+
+/// Why a step was not made. The channel is as it was.
+#[derive(Debug, Error)]
+pub(crate) enum StepError {
+    /// The channel's rules.
+    #[error(transparent)]
+    Protocol(#[from] ProtocolError),
+    /// The journal.
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+}
+
+impl StepError {
+    pub(crate) fn class(&self) -> ErrorClass {
+        match self {
+            Self::Protocol(error) => error.class(),
+            Self::Commit(error) => error.class(),
+        }
+    }
+
+    pub(crate) fn to_failure(&self) -> Failure {
+        match self {
+            Self::Protocol(error) => wording::refused(error),
+            Self::Commit(error) => wording::not_durable(error),
+        }
+    }
+}
+
+/// Drives one channel.
+pub(crate) struct Driver {
+    shared: Arc<Shared>,
+    channel: Channel,
+    mailbox: Mailbox,
+    view: watch::Sender<Arc<View>>,
+    beside: Beside,
+    link: Option<Session>,
+    /// What the link had no room for; while something is here, nothing new is taken from the peer or the API.
+    outbox: VecDeque<PeerMessage>,
+    outcomes: Outcomes,
+    /// Payments that wait for room in the record.
+    held: VecDeque<PayOrder>,
+    entry: entry::Progress,
+    /// Facts of the chain that could not be made durable yet, in order.
+    backlog: VecDeque<Input>,
+    threat: poison::Threat,
+}
+
+impl Driver {
+    /// A driver for a channel that was just created.
+    ///
+    /// # Errors
+    /// If its amounts do not add up.
+    pub(crate) fn create(
+        shared: &Arc<Shared>,
+        created: Durable<Transition>,
+    ) -> Result<(Self, Handle, Vec<Effect>), ProtocolError> {
+        let (channel, effects) = Channel::create(created);
+        let (driver, handle) = Self::new(shared, channel)?;
+        Ok((driver, handle, effects))
+    }
+
+    /// A driver for a channel that the journal holds.
+    ///
+    /// # Errors
+    /// If its amounts do not add up.
+    pub(crate) fn resume(
+        shared: &Arc<Shared>,
+        record: Durable<ChannelRecord>,
+    ) -> Result<(Self, Handle), ProtocolError> {
+        Self::new(shared, Channel::resume(record))
+    }
+
+    fn new(shared: &Arc<Shared>, channel: Channel) -> Result<(Self, Handle), ProtocolError> {
+        let beside = Beside::default();
+        let (view, shown) = watch::channel(Arc::new(View::of(&channel, &beside)?));
+        let (handle, mailbox) = Handle::new(shown);
+        let driver = Self {
+            shared: Arc::clone(shared),
+            channel,
+            mailbox,
+            view,
+            beside,
+            link: None,
+            outbox: VecDeque::new(),
+            outcomes: Outcomes::default(),
+            held: VecDeque::new(),
+            entry: entry::Progress::default(),
+            backlog: VecDeque::new(),
+            threat: poison::Threat::default(),
+        };
+        Ok((driver, handle))
+    }
+
+    /// Runs until the node stops. A channel that was just created begins with what its creation leads to, one
+    /// from the journal with all its duties.
+    pub(crate) async fn run(mut self, created: Option<(Vec<Effect>, Option<Session>)>) {
+        match created {
+            Some((effects, link)) => {
+                self.beside.is_connected = link.is_some();
+                self.link = link;
+                self.carry_out(effects);
+                self.after_step();
+            }
+            None => {
+                if let Err(error) = self.step(Input::Started, WriteSet::default()).await {
+                    self.trouble("a channel could not be taken up", &error).await;
+                }
+            }
+        }
+        while let Some(event) = self.next().await {
+            match event {
+                // Let go of only now: whatever came before is done.
+                Event::Stop(barrier) => return drop(barrier),
+                urgent @ (Event::Fact(_)
+                | Event::Head(_)
+                | Event::Finalized(_)
+                | Event::Checkpoint(_)
+                | Event::Call(_)
+                | Event::Entry(_)
+                | Event::EntryRefused(_)
+                | Event::Connected(_)
+                | Event::Disconnected(_)
+                | Event::Tick(_)
+                | Event::Lost(..)) => self.attend_urgent(urgent).await,
+                normal @ (Event::Peer(_)
+                | Event::Pay(_)
+                | Event::Order(..)
+                | Event::Standing { .. }
+                | Event::Invoice(..)
+                | Event::Evidence(_)
+                | Event::Shown(..)) => {
+                    let events = self.take_along(normal);
+                    self.attend_normal(events).await;
+                }
+            }
+        }
+    }
+
+    /// The next event, the chain's first. What the link had no room for goes out meanwhile.
+    async fn next(&mut self) -> Option<Event> {
+        loop {
+            let is_clear = self.outbox.is_empty();
+            let (link, first) = (self.link.clone(), self.outbox.front().cloned());
+            let channel_id = self.channel.channel_id();
+            let send = async move {
+                let (Some(link), Some(message)) = (link, first) else {
+                    return Err(SendError::NoSession);
+                };
+                link.send(channel_id, &message).await
+            };
+            tokio::select! {
+                biased;
+                event = self.mailbox.urgent.recv() => return event,
+                sent = send, if !is_clear => match sent {
+                    Ok(()) => { self.outbox.pop_front(); }
+                    // The next connection says everything again.
+                    Err(_) => self.outbox.clear(),
+                },
+                event = self.mailbox.normal.recv(), if is_clear => return event,
+            }
+        }
+    }
+
+    /// What else waits in the normal queue by now.
+    fn take_along(&mut self, first: Event) -> Vec<Event> {
+        let mut events = vec![first];
+        while events.len() < MAX_TOGETHER
+            && let Ok(event) = self.mailbox.normal.try_recv()
+        {
+            events.push(event);
+        }
+        events
+    }
+
+    /// One step of the channel: decided, durable, adopted, carried out.
+    ///
+    /// # Errors
+    /// [`StepError`]; then the channel is as it was, and nothing was signed or sent.
+    pub(crate) async fn step(&mut self, input: Input, set: WriteSet) -> Result<(), StepError> {
+        let transition = self.channel.handle(input)?;
+        let at_secs = self.shared.clock.unix_secs();
+        let began = self.shared.clock.now_millis();
+        let needs_write = transition.needs_write();
+        let durable = self.shared.journal.commit(transition, Companion { set, at_secs }).await?;
+        if needs_write {
+            self.shared.metrics.committed(self.shared.clock.now_millis().saturating_sub(began));
+        }
+        let effects = self.channel.adopt(durable)?;
+        self.carry_out(effects);
+        self.after_step();
+        Ok(())
+    }
+
+    /// Shows what has become of the channel.
+    fn after_step(&mut self) {
+        self.enter_if_due();
+        self.publish();
+    }
+
+    pub(super) fn publish(&mut self) {
+        match View::of(&self.channel, &self.beside) {
+            Ok(view) => {
+                self.view.send_replace(Arc::new(view));
+            }
+            Err(error) => tracing::error!(
+                channel_id = %self.channel.channel_id(), error = %error,
+                "a channel's amounts do not add up"
+            ),
+        }
+    }
+
+    /// A step that failed, for whoever ordered it.
+    pub(super) fn failure(&self, error: &StepError) -> Failure {
+        let mut failure = error.to_failure();
+        if let StepError::Protocol(ProtocolError::InsufficientFunds { spendable, wanted }) = error {
+            let token = self.channel.parts().setup.terms.token;
+            let words = |amount| self.shared.settings.words(token, amount);
+            let (spendable, wanted) = (words(*spendable), words(*wanted));
+            failure.message = format!("{spendable} may be spent, {wanted} is wanted");
+        }
+        failure
+    }
+
+    /// A step failed in a way that nobody waits to hear of.
+    pub(super) async fn trouble(&mut self, what: &'static str, error: &StepError) {
+        let channel_id = self.channel.channel_id();
+        match error.class() {
+            ErrorClass::Refused | ErrorClass::Transient | ErrorClass::PeerFault => {
+                tracing::debug!(%channel_id, error = %wording::chain_of(error), "{what}");
+            }
+            ErrorClass::Fatal => {
+                tracing::error!(%channel_id, error = %wording::chain_of(error), "{what}");
+                match error {
+                    StepError::Commit(error) => self.shared.stop_signing(&wording::chain_of(error)),
+                    StepError::Protocol(_) => self.freeze().await,
+                }
+            }
+        }
+    }
+
+    /// One of our own promises does not hold: nothing more is signed, watching goes on.
+    async fn freeze(&mut self) {
+        let channel_id = self.channel.channel_id();
+        let freeze = Input::Command(Command::Freeze(FreezeReason::InvariantBroken));
+        if let Err(error) = Box::pin(self.step(freeze, WriteSet::default())).await {
+            // It could not even be written down; what is in memory must not go on either.
+            tracing::error!(%channel_id, error = %wording::chain_of(&error), "cannot freeze a channel");
+            self.shared.stop_signing("a channel could not be frozen");
+        }
+        let message = "a promise of this node about one channel did not hold; it signs nothing more there, \
+                       and still watches and answers closes. Please report it with the log, and close the \
+                       channel with `lockstep force-close`";
+        self.shared.alarm("channelFrozen", Some(channel_id), message.to_owned());
+    }
+}

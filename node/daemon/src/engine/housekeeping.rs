@@ -1,0 +1,184 @@
+//! What has to be done from time to time: ticks for drivers, contacts to look for, balances to look at, names to
+//! forget.
+
+use crate::engine::event::Event;
+use crate::engine::lock;
+use crate::engine::shared::{Holding, Shared};
+use lockstep_core::ids::AccountRef;
+use lockstep_core::output::Notice;
+use lockstep_core::record::Phase;
+use lockstep_store::feed::{self, Count};
+use lockstep_store::write_set::WriteSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How often drivers are told that time passes.
+const TICK: Duration = Duration::from_secs(1);
+/// Ticks between two looks at our balances on the chain.
+const BALANCE_TICKS: u64 = 5;
+/// Ticks between two looks for names that are forgotten.
+const FORGET_TICKS: u64 = 600;
+/// Names that are forgotten in one group.
+const FORGET_BATCH: usize = 1_000;
+/// Events that are read at a time when charges of a former run are settled.
+const CHARGE_PAGE: usize = 1_000;
+
+/// Runs until the node stops.
+pub(crate) async fn run(shared: Arc<Shared>) {
+    look_for_peers(&shared).await;
+    settle_charges(&shared).await;
+    let mut ticks: u64 = 0;
+    while !shared.sleep_or_stop(TICK).await {
+        ticks = ticks.wrapping_add(1);
+        let now = shared.clock.engine_time();
+        for handle in shared.registry.all() {
+            if handle.view().is_connected {
+                handle.nudge(Event::Tick(now));
+            }
+        }
+        shared.metrics.connected(shared.peers.connected());
+        shared.metrics.journal_waiting(shared.journal.waiting());
+        count_channels(&shared);
+        clear_alarms(&shared);
+        if ticks.checked_rem(BALANCE_TICKS) == Some(1) {
+            look_at_balances(&shared).await;
+        }
+        if ticks.checked_rem(FORGET_TICKS) == Some(1) {
+            forget_names(&shared).await;
+        }
+    }
+}
+
+/// Contacts with channels that live are looked for until they are found; the others may come to us.
+async fn look_for_peers(shared: &Arc<Shared>) {
+    for known in shared.peers.all() {
+        let is_needed = shared.registry.live_with(&known.contact.node_id) > 0;
+        if is_needed && !known.contact.addresses.is_empty() {
+            let (network, contact) = (shared.network.clone(), known.contact);
+            tokio::spawn(async move {
+                if let Err(error) = network.connect(contact).await {
+                    tracing::debug!(error = %error, "a counterparty is not there yet");
+                }
+            });
+        } else if let Err(error) = shared.network.register(known.contact).await {
+            tracing::warn!(error = %error, "a contact is not registered");
+        }
+    }
+}
+
+fn count_channels(shared: &Shared) {
+    let mut counts = [0_i64; 6];
+    for handle in shared.registry.all() {
+        let place = match handle.view().phase {
+            Phase::Opening(_) => 0,
+            Phase::Funding { .. } => 1,
+            Phase::Open => 2,
+            Phase::Closing(_) => 3,
+            Phase::Disputed(_) => 4,
+            Phase::Settled(_) => 5_usize,
+        };
+        if let Some(count) = counts.get_mut(place) {
+            *count = count.saturating_add(1);
+        }
+    }
+    shared.metrics.channels(counts);
+}
+
+/// An endpoint's trouble is over once every endpoint answers alike again.
+fn clear_alarms(shared: &Shared) {
+    let status = shared.chain.status();
+    if status.is_following && status.endpoints.iter().all(|endpoint| endpoint.is_healthy) {
+        shared.alarms.clear("chain", None);
+    }
+}
+
+/// What our accounts hold, for `status`, which asks nobody.
+async fn look_at_balances(shared: &Arc<Shared>) {
+    let block_number = shared.chain.status().head.map(|head| head.number.0);
+    let mut holdings = Vec::new();
+    for account in &shared.accounts {
+        for asset in &shared.settings.assets {
+            let AccountRef::Evm(token) = asset.token.0 else { continue };
+            let is_coin = token.is_zero();
+            let asked = (!is_coin).then_some(token);
+            let (Ok(balance), Ok(credit)) = (
+                shared.chain.balance(*account, asked).await,
+                shared.chain.credit(*account, asked).await,
+            ) else {
+                continue;
+            };
+            let account = *account;
+            holdings.push(Holding { account, token, balance, credit, block_number });
+        }
+    }
+    if !holdings.is_empty() {
+        *lock(&shared.holdings) = holdings;
+    }
+}
+
+async fn forget_names(shared: &Arc<Shared>) {
+    let mut names = shared.ledger.expired(shared.clock.unix_secs());
+    names.truncate(FORGET_BATCH);
+    if names.is_empty() {
+        return;
+    }
+    let mut set = WriteSet::default();
+    for name in &names {
+        set.remove_request(*name);
+    }
+    match shared.journal.write(set).await {
+        Ok(()) => shared.ledger.forget(&names),
+        Err(error) => tracing::debug!(error = %error, "old names are not forgotten yet"),
+    }
+}
+
+/// Charges of a former run whose payment has ended since: the run may have died in between.
+async fn settle_charges(shared: &Arc<Shared>) {
+    let mut open = shared.ledger.charges();
+    let mut from = 0_u64;
+    while !open.is_empty() {
+        let page = shared
+            .journal
+            .read(move |journal| feed::read(journal.engine(), Count::Payments, from, CHARGE_PAGE));
+        let Ok(Ok(page)) = page.await else { return };
+        let Some(last) = page.last() else { return };
+        from = last.index.saturating_add(1);
+        for entry in &page {
+            let (id, has_failed) = match &entry.notice {
+                Notice::Applied { id, .. } => (*id, false),
+                Notice::Failed { id, .. } => (*id, true),
+                Notice::OpenConsented
+                | Notice::OpenRejected { .. }
+                | Notice::Opened
+                | Notice::Funded { .. }
+                | Notice::Queued { .. }
+                | Notice::Refused { .. }
+                | Notice::SecretLearned { .. }
+                | Notice::PeerSilent
+                | Notice::CloseSeen { .. }
+                | Notice::CloseVanished
+                | Notice::Withdrawn { .. }
+                | Notice::WithdrawalExpired { .. }
+                | Notice::WithdrawalRefused { .. }
+                | Notice::Settled { .. }
+                | Notice::CloseRefused { .. }
+                | Notice::LockResolved { .. }
+                | Notice::Frozen { .. }
+                | Notice::Restored { .. }
+                | Notice::Equivocation(_)
+                | Notice::UnprovenClaim { .. } => continue,
+            };
+            let side = shared.registry.get(entry.channel_id).map(|handle| handle.view().side());
+            if side != Some(id.payer) {
+                continue;
+            }
+            let is_meant = |charge: &lockstep_store::request::Charge| {
+                charge.channel_id == id.channel_id && charge.sequence == id.sequence
+            };
+            if let Some(place) = open.iter().position(is_meant) {
+                let charge = open.swap_remove(place);
+                shared.ledger.settle(&shared.journal, charge, has_failed).await;
+            }
+        }
+    }
+}

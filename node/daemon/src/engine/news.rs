@@ -1,0 +1,142 @@
+//! What the chain side tells, brought to the drivers, and the cursor that follows once all is durable.
+
+use crate::chain::ChainNews;
+use crate::engine::event::{Barrier, Event};
+use crate::engine::lock;
+use crate::engine::shared::Shared;
+use crate::engine::wording;
+use lockstep_chain::follower::{Delivery, Sighting};
+use lockstep_chain::submitter::SubmitterEvent;
+use lockstep_core::chain::Cursor;
+use lockstep_core::ids::ChannelId;
+use lockstep_rpc::failure::{Failure, FailureKind};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// How long until a batch that could not be made durable is tried again.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// Hands on the chain's news, in order, until the chain side has ended.
+pub(crate) async fn follow(shared: Arc<Shared>, mut news: mpsc::Receiver<ChainNews>) {
+    while let Some(news) = news.recv().await {
+        match news {
+            ChainNews::Delivery(delivery) => take_delivery(&shared, delivery).await,
+            ChainNews::Checkpoint(cursor) => {
+                if !take_checkpoint(&shared, cursor).await {
+                    return;
+                }
+            }
+            ChainNews::Call(event) => take_call(&shared, event).await,
+            ChainNews::Entry(entry) => {
+                let terms = entry.call().terms().copied();
+                let id = terms.map(|terms| terms.channel_id(shared.settings.domain));
+                match id.and_then(|id| shared.registry.get(id)) {
+                    Some(handle) => handle.urge(Event::Entry(entry)).await,
+                    None => tracing::debug!(id = %entry.id().0, "an entry without a channel"),
+                }
+            }
+            ChainNews::EntryRefused { id, refusal } => {
+                tracing::warn!(id = %id.0, ?refusal, "a payment into the contract is refused");
+                let channel = lock(&shared.entries).remove(&id.0);
+                let message = format!("the payment into the contract is refused: {refusal}");
+                let failure =
+                    Failure::new(FailureKind::Refused, message).safe("no money has moved");
+                if let Some(handle) = channel.and_then(|channel| shared.registry.get(channel)) {
+                    handle.urge(Event::EntryRefused(failure)).await;
+                }
+            }
+            ChainNews::Broken(error) => {
+                let message = format!(
+                    "the chain cannot be followed any more: {}. Nothing is credited; check the endpoints, then \
+                     restart the node",
+                    wording::chain_of(error.as_ref())
+                );
+                shared.alarm("chainBroken", None, message);
+            }
+        }
+    }
+}
+
+async fn take_delivery(shared: &Arc<Shared>, delivery: Delivery) {
+    lock(&shared.times).observe(&delivery);
+    match delivery {
+        Delivery::Fact(sighting) => take_fact(shared, *sighting).await,
+        Delivery::Head(block) => {
+            shared.metrics.head(block.number.0);
+            tell_all(shared, || Event::Head(block)).await;
+        }
+        Delivery::Finalized(block) => {
+            shared.metrics.finalized(block.number.0);
+            tell_all(shared, || Event::Finalized(block)).await;
+        }
+        Delivery::Retracted { channel_id, position, block_hash } => {
+            tracing::warn!(?channel_id, block_number = position.block.0, %block_hash, "a fact was retracted");
+        }
+        Delivery::CloseRetracted(close) => {
+            tracing::warn!(channel_id = %close.channel_id, "a close was retracted, and may come back");
+        }
+        Delivery::Alarm(alarm) => shared.alarm("chain", None, format!("{alarm:?}")),
+    }
+}
+
+async fn take_fact(shared: &Arc<Shared>, sighting: Sighting) {
+    let Sighting { channel_id, event, .. } = sighting;
+    match channel_id {
+        Some(channel_id) => match shared.registry.get(channel_id) {
+            Some(handle) => handle.urge(Event::Fact(Box::new(event))).await,
+            None => tracing::debug!(%channel_id, "a fact about a channel that is not ours"),
+        },
+        // A secret, for any channel that waits for it.
+        None => tell_all(shared, || Event::Fact(Box::new(event.clone()))).await,
+    }
+}
+
+async fn tell_all(shared: &Arc<Shared>, event: impl Fn() -> Event) {
+    for handle in shared.registry.all() {
+        handle.urge(event()).await;
+    }
+}
+
+/// The cursor moves only past what every driver has made durable. While that fails for a passing reason it
+/// is tried again; once the journal is broken the chain is followed all the same (P49), and the cursor
+/// stays where it is on disk. Whether the node goes on.
+async fn take_checkpoint(shared: &Arc<Shared>, cursor: Cursor) -> bool {
+    loop {
+        let (barrier, wait) = Barrier::new();
+        tell_all(shared, || Event::Checkpoint(barrier.clone())).await;
+        drop(barrier);
+        if wait.wait().await || shared.is_signing_stopped() {
+            break;
+        }
+        tracing::warn!("facts of the chain are not durable yet");
+        if shared.sleep_or_stop(AGAIN).await {
+            return false;
+        }
+    }
+    if let Err(error) = shared.chain.acknowledge(cursor).await {
+        tracing::debug!(error = %error, "the chain side has ended");
+        return false;
+    }
+    *lock(&shared.processed) = Some(cursor.block.number.0);
+    true
+}
+
+async fn take_call(shared: &Arc<Shared>, event: SubmitterEvent) {
+    let key = match &event {
+        SubmitterEvent::Sent { key, .. }
+        | SubmitterEvent::Included { key, .. }
+        | SubmitterEvent::Dropped { key }
+        | SubmitterEvent::Ended { key, .. }
+        | SubmitterEvent::Refused { key, .. } => Some(key.channel_id),
+        SubmitterEvent::Alarm(alarm) => {
+            shared.alarm("transactions", None, format!("{alarm:?}"));
+            None
+        }
+        SubmitterEvent::Entry(_) | SubmitterEvent::EntryRefused { .. } => None,
+    };
+    let handle = key.and_then(|channel_id: ChannelId| shared.registry.get(channel_id));
+    if let Some(handle) = handle {
+        handle.urge(Event::Call(Box::new(event))).await;
+    }
+}

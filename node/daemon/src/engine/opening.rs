@@ -1,0 +1,307 @@
+//! How a channel comes to be: who would you be, will you, yes or no.
+
+use crate::chain::WatchedChannel;
+use crate::config::AcceptPolicy;
+use crate::engine::driver::Driver;
+use crate::engine::link::hex;
+use crate::engine::offers::Offer;
+use crate::engine::registry::{Handle, MAX_CHANNELS_PER_PEER};
+use crate::engine::shared::Shared;
+use crate::engine::wording;
+use alloy_primitives::B256;
+use lockstep_core::commit::{Durable, Transition};
+use lockstep_core::error::ErrorClass;
+use lockstep_core::ids::{AccountRef, ChannelId, NodeId, Side};
+use lockstep_core::message::{OpenOffer, OpenQuery, OpenRequest, PeerMessage, RejectReason};
+use lockstep_core::money::Amount;
+use lockstep_core::record::{ChannelSetup, Phase, RecordParts};
+use lockstep_core::request::KeyContext;
+use lockstep_core::signature::{SignatureError, SignerKey};
+use lockstep_core::terms::Terms;
+use lockstep_core::time::BlockTimestamp;
+use lockstep_core::{accept_open, request_open};
+use lockstep_p2p::{Contact, Session};
+use lockstep_rpc::failure::{Failure, FailureKind};
+use lockstep_signer::derive::DeriveError;
+use lockstep_store::write_set::WriteSet;
+use lockstep_store::writer::Companion;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long side two's consent holds, by the chain's clock. Units: seconds.
+const CONSENT_SECS: u64 = 24 * 3_600;
+/// How long to wait for a peer that is asked who it would be.
+const QUERY_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// A channel that we want to open.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    pub(crate) token: AccountRef,
+    pub(crate) challenge_period: u32,
+    pub(crate) deposit: Amount,
+    pub(crate) counterparty_deposit: Amount,
+}
+
+/// Answers who we would be in a channel. Nothing is kept of it.
+pub(crate) fn answer_query(shared: &Arc<Shared>, peer: NodeId, salt: B256, query: OpenQuery) {
+    if query.domain != shared.settings.domain {
+        tracing::debug!(peer_id = %hex(&peer.0), "asked about another network");
+        return;
+    }
+    let offer = match own_key(shared, peer, salt) {
+        Ok(key) => OpenOffer {
+            participant: AccountRef::Evm(shared.settings.account),
+            signer_key: key.to_compressed(),
+        },
+        Err(error) => {
+            tracing::error!(error = %error, "no key for a channel");
+            return;
+        }
+    };
+    send(shared, peer, ChannelId(salt), &PeerMessage::OpenOffer(offer));
+}
+
+fn own_key(shared: &Shared, peer: NodeId, salt: B256) -> Result<SignerKey, DeriveError> {
+    shared.keys.keys().channel_key(&KeyContext { domain: shared.settings.domain, peer, salt })
+}
+
+fn send(shared: &Shared, peer: NodeId, channel_id: ChannelId, message: &PeerMessage) {
+    if let Err(error) = shared.network.send(&peer, channel_id, message) {
+        tracing::debug!(peer_id = %hex(&peer.0), error = %error, "an answer was not sent");
+    }
+}
+
+/// Side one: asks the peer, writes the terms, and makes the offer durable and sends it.
+///
+/// # Errors
+/// If the peer does not answer or its answer makes no channel; then nothing is kept.
+pub(crate) async fn open(
+    shared: &Arc<Shared>,
+    contact: Contact,
+    session: &Session,
+    wanted: &Wanted,
+) -> Result<Handle, Failure> {
+    let peer = contact.node_id;
+    check_count(shared, &peer)?;
+    let salt = fresh_salt()?;
+    let offer = ask(shared, session, salt).await?;
+    let own = own_key(shared, peer, salt).map_err(|error| internal(&error))?;
+    let terms = Terms {
+        participant1: AccountRef::Evm(shared.settings.account),
+        participant2: offer.participant,
+        signer1: own.address(),
+        signer2: address_of(&offer.signer_key).map_err(|error| misbehaved(&error))?,
+        token: wanted.token,
+        challenge_period: wanted.challenge_period,
+        salt,
+    };
+    terms.validate(shared.settings.domain, shared.settings.bounds).map_err(|error| {
+        Failure::new(FailureKind::BadTerms, wording::chain_of(&error)).safe("nothing was done")
+    })?;
+    let policy = shared.settings.policy();
+    let setup = ChannelSetup {
+        domain: shared.settings.domain,
+        terms,
+        side: Side::One,
+        peer,
+        own_key: own,
+        counterparty_key: None,
+        features: policy.features,
+        policy,
+        deposit1: wanted.deposit,
+        deposit2: wanted.counterparty_deposit,
+    };
+    let transition = request_open(setup).map_err(|error| wording::refused(&error))?;
+    create(shared, transition, contact).await
+}
+
+async fn ask(shared: &Arc<Shared>, session: &Session, salt: B256) -> Result<OpenOffer, Failure> {
+    let answered = shared.queries.ask(session.node_id(), salt)?;
+    let query = PeerMessage::OpenQuery(OpenQuery { domain: shared.settings.domain });
+    let silent = |why: String| {
+        Failure::new(FailureKind::PeerUnreachable, why)
+            .safe("nothing was done")
+            .advice("check that the other node runs, on the same network")
+    };
+    session
+        .send(ChannelId(salt), &query)
+        .await
+        .map_err(|error| silent(format!("the other node was not asked: {error}")))?;
+    match tokio::time::timeout(QUERY_TIMEOUT, answered).await {
+        Ok(Ok(offer)) => Ok(offer),
+        Ok(Err(_)) => Err(silent("the other node's answer got lost".to_owned())),
+        Err(_) => Err(silent("the other node does not answer".to_owned())),
+    }
+}
+
+fn address_of(key: &[u8; 33]) -> Result<alloy_primitives::Address, SignatureError> {
+    SignerKey::parse(key).map(|key| key.address())
+}
+
+fn misbehaved(error: &SignatureError) -> Failure {
+    Failure::new(FailureKind::PeerMisbehaved, wording::chain_of(error)).safe("nothing was done")
+}
+
+fn internal(error: &dyn std::error::Error) -> Failure {
+    Failure::new(FailureKind::Internal, wording::chain_of(error)).safe("nothing was done")
+}
+
+fn fresh_salt() -> Result<B256, Failure> {
+    let mut salt = [0; 32];
+    getrandom::fill(&mut salt).map_err(|error| {
+        Failure::new(FailureKind::Internal, format!("no randomness: {error}"))
+            .safe("nothing was done")
+    })?;
+    Ok(B256::from(salt))
+}
+
+fn check_count(shared: &Shared, peer: &NodeId) -> Result<(), Failure> {
+    if shared.registry.live_with(peer) < MAX_CHANNELS_PER_PEER {
+        return Ok(());
+    }
+    let message = format!("there are {MAX_CHANNELS_PER_PEER} channels with this node already");
+    Err(Failure::new(FailureKind::LimitReached, message).safe("nothing was done"))
+}
+
+/// Side two: a peer offers a channel that we do not know. The operator's policy decides, or the operator.
+pub(crate) fn take_request(shared: &Arc<Shared>, peer: NodeId, request: OpenRequest) {
+    let channel_id = request.terms.channel_id(request.domain);
+    if let Err(reason) = admit(shared, peer, &request) {
+        tracing::info!(%channel_id, peer_id = %hex(&peer.0), ?reason, "an offer is declined");
+        send(shared, peer, channel_id, &PeerMessage::OpenReject { reason });
+        return;
+    }
+    let is_automatic =
+        shared.settings.accept == AcceptPolicy::Always && request.deposit2 == Amount::ZERO;
+    let received_secs = shared.clock.unix_secs();
+    if !shared.offers.add(Offer { peer, request, received_secs }) {
+        send(shared, peer, channel_id, &PeerMessage::OpenReject { reason: RejectReason::NotNow });
+        return;
+    }
+    if !is_automatic {
+        tracing::info!(%channel_id, peer_id = %hex(&peer.0), "a channel is offered, and waits for the operator");
+        return;
+    }
+    let shared = Arc::clone(shared);
+    tokio::spawn(async move {
+        if let Err(failure) = accept(&shared, channel_id).await {
+            tracing::warn!(%channel_id, error = %failure, "an offer could not be accepted");
+        }
+    });
+}
+
+/// What no operator could accept.
+fn admit(shared: &Shared, peer: NodeId, request: &OpenRequest) -> Result<(), RejectReason> {
+    let settings = &shared.settings;
+    let terms = &request.terms;
+    let is_ours = request.domain == settings.domain
+        && terms.participant2 == AccountRef::Evm(settings.account)
+        && own_key(shared, peer, terms.salt).is_ok_and(|key| key.address() == terms.signer2);
+    let is_allowed = settings.accept != AcceptPolicy::Never
+        && terms.validate(settings.domain, settings.bounds).is_ok()
+        && settings.asset(terms.token).is_some()
+        && request.deposit1 >= settings.min_counterparty_deposit
+        && request.deposit2 <= settings.max_own_deposit
+        && shared.registry.live_with(&peer) < MAX_CHANNELS_PER_PEER;
+    let can_sign = !shared.is_signing_stopped() && !shared.is_stopping();
+    match (is_ours && is_allowed, can_sign) {
+        (true, true) => Ok(()),
+        (true, false) => Err(RejectReason::NotNow),
+        (false, _) => Err(RejectReason::Policy),
+    }
+}
+
+/// Accepts an offer that waits: consents, durably, and says so.
+///
+/// # Errors
+/// If there is no such offer any more, or it can't be accepted.
+pub(crate) async fn accept(shared: &Arc<Shared>, channel_id: ChannelId) -> Result<Handle, Failure> {
+    let unknown = || {
+        Failure::new(FailureKind::UnknownOffer, format!("no offer of channel {channel_id} waits"))
+            .safe("nothing was done")
+            .advice("`lockstep join` without an id lists what waits")
+    };
+    // Taken out first: two orders at once must not make two channels of one offer.
+    let offer = shared.offers.remove(channel_id).ok_or_else(unknown)?;
+    let result = consent(shared, &offer).await;
+    if result.as_ref().is_err_and(|failure| failure.class() == ErrorClass::Transient) {
+        shared.offers.add(offer);
+    }
+    result
+}
+
+async fn consent(shared: &Arc<Shared>, offer: &Offer) -> Result<Handle, Failure> {
+    let Offer { peer, request, .. } = offer;
+    shared.check_can_sign()?;
+    check_count(shared, peer)?;
+    let key = own_key(shared, *peer, request.terms.salt).map_err(|error| internal(&error))?;
+    let now = shared.chain_time().head();
+    if now == BlockTimestamp::default() {
+        return Err(Failure::new(FailureKind::NotReady, "the chain has not been read yet")
+            .safe("nothing was done")
+            .advice("try again in a moment"));
+    }
+    let deadline = now.checked_add_secs(CONSENT_SECS).unwrap_or(now);
+    let policy = shared.settings.policy();
+    let transition = accept_open(request, *peer, policy, key, deadline)
+        .map_err(|error| wording::refused(&error))?;
+    let known = shared.peers.get(peer).map(|known| known.contact);
+    let contact = known.ok_or_else(|| {
+        Failure::new(FailureKind::PeerUnreachable, "the node that offers the channel is gone")
+            .safe("nothing was done")
+            .advice("wait until it is connected again, then join")
+    })?;
+    create(shared, transition, contact).await
+}
+
+/// Makes a new channel and its counterparty durable, and starts its driver.
+async fn create(
+    shared: &Arc<Shared>,
+    transition: Transition,
+    contact: Contact,
+) -> Result<Handle, Failure> {
+    shared.check_can_sign()?;
+    let peer = contact.node_id;
+    let at_secs = shared.clock.unix_secs();
+    let stored = shared.peers.keep(contact.clone(), at_secs);
+    let mut set = WriteSet::default();
+    set.put_contact(&stored).map_err(|error| internal(&error))?;
+    let watched = watched_with(transition.next().parts(), shared.settings.max_call_cost);
+    let durable = shared
+        .journal
+        .commit(transition, Companion { set, at_secs })
+        .await
+        .map_err(|error| wording::not_durable(&error))?;
+    // Followed before anything of it can be on the chain.
+    shared.chain.watch(watched).await.map_err(|error| internal(&error))?;
+    if let Err(error) = shared.network.register(contact).await {
+        tracing::warn!(peer_id = %hex(&peer.0), error = %error, "a counterparty is not registered");
+    }
+    start(shared, durable).map_err(|error| wording::refused(&error))
+}
+
+fn start(
+    shared: &Arc<Shared>,
+    durable: Durable<Transition>,
+) -> Result<Handle, lockstep_core::error::ProtocolError> {
+    let (driver, handle, effects) = Driver::create(shared, durable)?;
+    let link = shared.network.session(&handle.peer);
+    shared.registry.insert(handle.clone());
+    shared.feeds.stir();
+    tokio::spawn(driver.run(Some((effects, link))));
+    Ok(handle)
+}
+
+/// What the chain side must know of a channel.
+pub(crate) fn watched_with(parts: &RecordParts, max_cost: Amount) -> WatchedChannel {
+    let known = match &parts.phase {
+        Phase::Disputed(dispute) => Some(dispute.sighting),
+        Phase::Opening(_)
+        | Phase::Funding { .. }
+        | Phase::Open
+        | Phase::Closing(_)
+        | Phase::Settled(_) => None,
+    };
+    let terms = parts.setup.terms;
+    WatchedChannel { channel_id: parts.setup.channel_id(), terms, known, max_cost }
+}

@@ -1,0 +1,402 @@
+//! Channels that this node has lost: found again from what the counterparty, the chain, a proof file or a
+//! backup still know.
+//!
+//! Whatever comes back is marked as restored: it takes the newest state that it is shown, signs no ordinary state
+//! ever again, and closes only on the operator's order (P46, P47).
+
+use crate::config::Config;
+use crate::engine::driver::Driver;
+use crate::engine::event::Event;
+use crate::engine::lock;
+use crate::engine::opening;
+use crate::engine::registry::Handle;
+use crate::engine::shared::Shared;
+use crate::engine::wording;
+use crate::keys::{self, KeysError};
+use lockstep_core::chain::ChannelStatus;
+use lockstep_core::commit::{Durable, recover};
+use lockstep_core::digest::SigningDomain;
+use lockstep_core::error::ErrorClass;
+use lockstep_core::ids::{AccountRef, ChannelId, NodeId, Sequence, Side};
+use lockstep_core::message::SignedState;
+use lockstep_core::money::Amount;
+use lockstep_core::record::{
+    ChainFacts, ChannelRecord, ChannelSetup, Guard, Marks, Phase, RecordParts, Sequences,
+};
+use lockstep_core::request::KeyContext;
+use lockstep_core::signature::SignerKey;
+use lockstep_core::terms::{Features, Terms};
+use lockstep_core::time::BlockNumber;
+use lockstep_p2p::Contact;
+use lockstep_rpc::failure::{Failure, FailureKind};
+use lockstep_signer::secret::Password;
+use lockstep_store::backup::{self, BackupError, BackupKey};
+use lockstep_store::open::{Options, Provenance};
+use lockstep_store::proof::Proof;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use thiserror::Error;
+use tokio::sync::oneshot;
+
+/// How often what has come in is looked at.
+const LOOK: Duration = Duration::from_millis(250);
+/// Channels that are taken in from one counterparty. Source: protocol §8.
+const MAX_STRAYS: usize = 1_024;
+
+/// Channels that a counterparty speaks of and that we do not have. Kept only while the operator is recovering
+/// (P63).
+#[derive(Debug, Default)]
+pub(crate) struct Strays(Mutex<Option<(NodeId, Found)>>);
+
+/// What was found, with the newest state where there is one.
+type Found = BTreeMap<ChannelId, Option<SignedState>>;
+
+impl Strays {
+    /// The counterparty says what it holds of a channel that we do not have.
+    pub(crate) fn note(&self, peer: NodeId, channel_id: ChannelId, newest: Option<SignedState>) {
+        if let Some((expected, found)) = lock(&self.0).as_mut()
+            && *expected == peer
+            && found.len() < MAX_STRAYS
+        {
+            found.insert(channel_id, newest);
+        }
+    }
+
+    fn begin(&self, peer: NodeId) -> Result<(), Failure> {
+        let mut strays = lock(&self.0);
+        if strays.is_some() {
+            return Err(Failure::new(FailureKind::Busy, "another recovery is under way")
+                .safe("nothing was done"));
+        }
+        *strays = Some((peer, BTreeMap::new()));
+        Ok(())
+    }
+
+    fn found(&self) -> Found {
+        lock(&self.0).as_ref().map(|(_, found)| found.clone()).unwrap_or_default()
+    }
+
+    fn end(&self) {
+        *lock(&self.0) = None;
+    }
+}
+
+/// Asks a counterparty for the channels that it has with us, and takes in those that we have lost.
+///
+/// # Errors
+/// If it is not reached.
+pub(crate) async fn from_peer(
+    shared: &Arc<Shared>,
+    contact: Contact,
+    wait: Duration,
+) -> Result<(Vec<Handle>, Vec<String>), Failure> {
+    let peer = contact.node_id;
+    shared.strays.begin(peer)?;
+    let result = collect(shared, contact, wait).await;
+    shared.strays.end();
+    result
+}
+
+async fn collect(
+    shared: &Arc<Shared>,
+    contact: Contact,
+    wait: Duration,
+) -> Result<(Vec<Handle>, Vec<String>), Failure> {
+    let peer = contact.node_id;
+    // A new link, so that the counterparty says everything.
+    if shared.network.session(&peer).is_some() && shared.network.disconnect(peer).await.is_err() {
+        return Err(wording::stopping());
+    }
+    let connected = tokio::time::timeout(wait, shared.network.connect(contact.clone())).await;
+    connected
+        .map_err(|_| Failure::new(FailureKind::PeerUnreachable, "the other node does not answer"))?
+        .map_err(|error| wording::unreachable(&error))?;
+    let rounds = wait.as_millis().checked_div(LOOK.as_millis()).unwrap_or_default();
+    let rounds = u32::try_from(rounds).unwrap_or(u32::MAX);
+    let mut known = 0_usize;
+    // Until something has come and nothing more comes.
+    for _ in 0..rounds {
+        if shared.sleep_or_stop(LOOK).await {
+            return Err(wording::stopping());
+        }
+        let found = shared.strays.found().len();
+        if found > 0 && found == known {
+            break;
+        }
+        known = found;
+    }
+    let mut handles: Vec<Handle> = shared.registry.of_peer(&peer);
+    let mut warnings = Vec::new();
+    for (channel_id, newest) in shared.strays.found() {
+        match take_in(shared, &contact, channel_id, newest).await {
+            Ok(handle) => handles.push(handle),
+            Err(failure) => warnings.push(format!("channel {channel_id}: {failure}")),
+        }
+    }
+    if handles.is_empty() && warnings.is_empty() {
+        warnings.push("the counterparty speaks of no channel with this node".to_owned());
+    }
+    read_chain_again(shared, &handles, rounds).await?;
+    shared.reset_link(peer);
+    Ok((handles, warnings))
+}
+
+/// Reads the chain from the contract's first block on, and waits until the channels are where the chain has them:
+/// only then do they take in what the counterparty shows.
+async fn read_chain_again(
+    shared: &Arc<Shared>,
+    handles: &[Handle],
+    rounds: u32,
+) -> Result<(), Failure> {
+    if handles.is_empty() {
+        return Ok(());
+    }
+    let chain_failure = |error: &crate::chain::ChainTaskError| {
+        Failure::new(FailureKind::ChainUnavailable, wording::chain_of(error))
+            .safe("the channels are in the journal, restricted to closing")
+            .advice("restart the node once the chain's endpoints answer")
+    };
+    let first = BlockNumber(shared.settings.first_block);
+    shared.chain.rescan(first).await.map_err(|error| chain_failure(&error))?;
+    for _ in 0..rounds {
+        let is_there = |handle: &Handle| handle.view().chain.status != ChannelStatus::None;
+        if handles.iter().all(is_there) || shared.sleep_or_stop(LOOK).await {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Makes a lost channel durable again and starts its driver.
+async fn take_in(
+    shared: &Arc<Shared>,
+    contact: &Contact,
+    channel_id: ChannelId,
+    newest: Option<SignedState>,
+) -> Result<Handle, Failure> {
+    let first = BlockNumber(shared.settings.first_block);
+    let terms =
+        shared.chain.terms_of(channel_id, first).await.map_err(|error| {
+            Failure::new(FailureKind::ChainUnavailable, wording::chain_of(&error))
+        })?;
+    let terms = terms.ok_or_else(|| {
+        Failure::new(FailureKind::UnknownChannel, "the chain knows no channel of this id")
+    })?;
+    let record = lost_record(shared, contact.node_id, terms, newest.as_ref())?;
+    import(shared, contact.clone(), record).await
+}
+
+/// A record of a channel of which only the terms, and perhaps a state, are known.
+fn lost_record(
+    shared: &Shared,
+    peer: NodeId,
+    terms: Terms,
+    newest: Option<&SignedState>,
+) -> Result<ChannelRecord, Failure> {
+    let domain = shared.settings.domain;
+    let own = AccountRef::Evm(shared.settings.account);
+    let side = [Side::One, Side::Two].into_iter().find(|side| terms.participant(*side) == own);
+    let foreign = |message: &str| Failure::new(FailureKind::Refused, message);
+    let side = side.ok_or_else(|| foreign("the channel is not of this node's account"))?;
+    let context = KeyContext { domain, peer, salt: terms.salt };
+    let own_key = shared
+        .keys
+        .keys()
+        .channel_key(&context)
+        .map_err(|error| Failure::new(FailureKind::Internal, wording::chain_of(&error)))?;
+    if own_key.address() != terms.signer(side) {
+        return Err(foreign("the channel was made with another seed, or with another node"));
+    }
+    let policy = shared.settings.policy();
+    let setup = ChannelSetup {
+        domain,
+        terms,
+        side,
+        peer,
+        own_key,
+        counterparty_key: newest.and_then(|newest| counterparty_key(domain, &terms, side, newest)),
+        // A restored channel only closes; it needs no ability besides.
+        features: Features::NONE,
+        policy,
+        deposit1: Amount::ZERO,
+        deposit2: Amount::ZERO,
+    };
+    let parts = RecordParts {
+        setup,
+        phase: Phase::Funding { consent: None },
+        marks: Marks::default(),
+        guard: Guard::default(),
+        base: None,
+        base_sequences: Sequences::default(),
+        in_flight: vec![],
+        own_pending: vec![],
+        peer_pending: vec![],
+        own_sequence: Sequence::ZERO,
+        peer_sequence: Sequence::ZERO,
+        withdrawal: None,
+        invoices: BTreeMap::new(),
+        secrets: BTreeMap::new(),
+        chain: ChainFacts::default(),
+        equivocation: None,
+    };
+    ChannelRecord::from_parts(parts)
+        .map_err(|error| Failure::new(FailureKind::Refused, wording::chain_of(&error)))
+}
+
+/// Terms hold only an address; the key comes out of a signature.
+fn counterparty_key(
+    domain: lockstep_core::ids::Domain,
+    terms: &Terms,
+    side: Side,
+    newest: &SignedState,
+) -> Option<SignerKey> {
+    let digest = SigningDomain::new(domain).state(&newest.state);
+    let signature = match side {
+        Side::One => newest.signature2,
+        Side::Two => newest.signature1,
+    };
+    SignerKey::recover(digest, signature, terms.signer(side.other())).ok()
+}
+
+/// Writes a record that is not there, as restored, and starts its driver.
+async fn import(
+    shared: &Arc<Shared>,
+    contact: Contact,
+    record: ChannelRecord,
+) -> Result<Handle, Failure> {
+    let channel_id = record.channel_id();
+    let stored = shared.peers.keep(contact.clone(), shared.clock.unix_secs());
+    let read = shared.journal.read(move |journal| {
+        let mut set = lockstep_store::write_set::WriteSet::default();
+        set.put_contact(&stored)?;
+        journal.engine_mut().write(&set)?;
+        journal.import(record)?;
+        recover(journal, channel_id)
+    });
+    let failed = |error: &dyn std::error::Error| {
+        Failure::new(FailureKind::Internal, wording::chain_of(error)).safe("nothing was taken in")
+    };
+    let record: Option<Durable<ChannelRecord>> = read
+        .await
+        .map_err(|error| wording::not_durable(&error))?
+        .map_err(|error| failed(&error))?;
+    let record = record.ok_or_else(wording::stopping)?;
+    let watched = opening::watched_with(record.get().parts(), shared.settings.max_call_cost);
+    shared.chain.watch(watched).await.map_err(|error| failed(&error))?;
+    if let Err(error) = shared.network.register(contact).await {
+        tracing::warn!(error = %error, "a counterparty is not registered");
+    }
+    let (driver, handle) =
+        Driver::resume(shared, record).map_err(|error| wording::refused(&error))?;
+    shared.registry.insert(handle.clone());
+    tokio::spawn(driver.run(None));
+    Ok(handle)
+}
+
+/// Takes in a proof file: for a channel that we have, as a state that is shown to it; for one that we have
+/// lost, together with what the chain knows.
+///
+/// # Errors
+/// If the file proves nothing, or nobody knows whose channel it is.
+pub(crate) async fn take_proof(shared: &Arc<Shared>, json: &str) -> Result<ChannelId, Failure> {
+    let bad = |message: String| {
+        Failure::new(FailureKind::BadFile, message)
+            .safe("nothing was taken in")
+            .advice("use the file as `lockstep export-proof` wrote it")
+    };
+    let proof = Proof::from_json(json).map_err(|error| bad(wording::chain_of(&error)))?;
+    if proof.domain() != shared.settings.domain {
+        let message = "the proof is of another network or contract";
+        return Err(Failure::new(FailureKind::WrongNetwork, message).safe("nothing was taken in"));
+    }
+    let channel_id = proof.terms().channel_id(proof.domain());
+    let handle = match shared.registry.get(channel_id) {
+        Some(handle) => handle,
+        None => import_proof(shared, &proof).await?,
+    };
+    let (answer, answered) = oneshot::channel();
+    handle.post(Event::Shown(Box::new(proof.signed().clone()), answer))?;
+    answered.await.map_err(|_| wording::stopping())??;
+    Ok(channel_id)
+}
+
+/// The counterparty of a proof is whichever known peer's channel key fits.
+async fn import_proof(shared: &Arc<Shared>, proof: &Proof) -> Result<Handle, Failure> {
+    for known in shared.peers.all() {
+        let peer = known.contact.node_id;
+        if let Ok(record) = lost_record(shared, peer, *proof.terms(), Some(proof.signed())) {
+            let handle = import(shared, known.contact, record).await?;
+            read_chain_again(shared, std::slice::from_ref(&handle), 120).await?;
+            return Ok(handle);
+        }
+    }
+    Err(Failure::new(FailureKind::UnknownPeer, "no known peer is the counterparty of this proof")
+        .safe("nothing was taken in")
+        .advice("`lockstep connect` with the counterparty's invite first; or send one of the calls in the file \
+                 from any account"))
+}
+
+/// Why a backup was not taken in.
+#[derive(Debug, Error)]
+pub enum RestoreError {
+    /// Keys.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    /// The backup.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
+}
+
+impl RestoreError {
+    /// What the caller does about it.
+    pub fn class(&self) -> ErrorClass {
+        match self {
+            Self::Keys(error) => error.class(),
+            Self::Backup(error) => error.class(),
+        }
+    }
+}
+
+/// Where the journal of a data folder is.
+#[must_use]
+pub fn journal_dir(data_dir: &Path) -> PathBuf {
+    data_dir.join("journal")
+}
+
+/// The file beside the data folder that remembers how far the journal is, unless the operator named another.
+#[must_use]
+pub fn anchor_path(config: &Config, data_dir: &Path) -> PathBuf {
+    config.journal.anchor.clone().unwrap_or_else(|| {
+        let mut name = data_dir.file_name().unwrap_or_default().to_owned();
+        name.push(".anchor");
+        data_dir.with_file_name(name)
+    })
+}
+
+/// Takes a backup in, into a data folder without a journal; the node must not run. Every channel in it only
+/// closes from then on.
+///
+/// # Errors
+/// [`RestoreError`]; the folder is then as it was.
+pub fn restore_backup(
+    config: &Config,
+    data_dir: &Path,
+    password: &Password,
+    file: &Path,
+) -> Result<usize, RestoreError> {
+    let ring = keys::open_ring(data_dir, password, config.keys.allow_swap)?;
+    let secret = ring.backup_secret().map_err(KeysError::from)?;
+    if !keys::marks_path(data_dir).exists() {
+        keys::create_marks(data_dir)?;
+    }
+    let options = Options {
+        provenance: Provenance::Restored,
+        anchor: Some(anchor_path(config, data_dir)),
+        ..Options::default()
+    };
+    let key = BackupKey::new(*secret);
+    let journal = backup::import(&journal_dir(data_dir), &options, &key, file)?;
+    Ok(journal.channel_ids().map_err(BackupError::from)?.len())
+}

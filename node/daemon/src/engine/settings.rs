@@ -1,0 +1,193 @@
+//! What the operator has decided, in the form that the engine works with.
+
+use crate::config::{AcceptPolicy, Config};
+use alloy_primitives::Address;
+use lockstep_contracts::deployment::Deployment;
+use lockstep_core::error::ErrorClass;
+use lockstep_core::ids::{AccountRef, Domain};
+use lockstep_core::money::Amount;
+use lockstep_core::terms::{Features, PeriodBounds, Policy};
+use lockstep_rpc::types::{Asset, Text, TextForm};
+use std::path::PathBuf;
+use thiserror::Error;
+
+/// A development chain takes a second; nobody answers a close in that. Units: seconds.
+const LEAST_DEFAULT_PERIOD_SECS: u32 = 60;
+
+/// What cannot be meant.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum SettingsError {
+    /// Not an amount.
+    #[error("option {option} is no amount in base units: {value:?}")]
+    Amount {
+        /// Which option.
+        option: &'static str,
+        /// What it says.
+        value: Box<str>,
+    },
+    /// Not a token.
+    #[error("option channel.tokens has {value:?}; a token is SYMBOL:ADDRESS:DECIMALS")]
+    Token {
+        /// What it says.
+        value: Box<str>,
+    },
+    /// The contract does not take such periods.
+    #[error(
+        "challenge period of {period} s is outside the {minimum} to {maximum} s of the contract"
+    )]
+    Period {
+        /// What the option says.
+        period: u32,
+        /// The least that is possible.
+        minimum: u32,
+        /// The most that is possible.
+        maximum: u32,
+    },
+}
+
+impl SettingsError {
+    /// The operator has to change something.
+    pub fn class(&self) -> ErrorClass {
+        ErrorClass::Refused
+    }
+}
+
+/// The decisions.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) network: String,
+    pub(crate) data_dir: PathBuf,
+    pub(crate) domain: Domain,
+    /// Before this block there is nothing of the contract.
+    pub(crate) first_block: u64,
+    /// Our account: owner of our side of channels, and who pays for gas.
+    pub(crate) account: Address,
+    /// What channels may have: the contract's bounds, narrowed by the operator's.
+    pub(crate) bounds: PeriodBounds,
+    /// Of channels that we open without saying.
+    pub(crate) challenge_period: u32,
+    pub(crate) accept: AcceptPolicy,
+    pub(crate) min_counterparty_deposit: Amount,
+    pub(crate) max_own_deposit: Amount,
+    pub(crate) peer_timeout_millis: u64,
+    pub(crate) max_call_cost: Amount,
+    /// The chain's own coin, then the tokens that we take.
+    pub(crate) assets: Vec<Asset>,
+}
+
+impl Settings {
+    /// From the configuration and what is deployed.
+    ///
+    /// # Errors
+    /// [`SettingsError`].
+    pub(crate) fn new(
+        config: &Config,
+        network: &str,
+        data_dir: PathBuf,
+        deployment: &Deployment,
+        account: Address,
+    ) -> Result<Self, SettingsError> {
+        let channel = &config.channel;
+        let minimum = deployment.config.min_challenge_period;
+        let most = deployment.config.max_challenge_period;
+        let maximum = channel.max_challenge_period.map_or(most, |wanted| wanted.min(most));
+        let usual = minimum.max(LEAST_DEFAULT_PERIOD_SECS).min(maximum);
+        let challenge_period = channel.challenge_period.unwrap_or(usual);
+        if challenge_period < minimum || challenge_period > maximum {
+            return Err(SettingsError::Period { period: challenge_period, minimum, maximum });
+        }
+        let coin = Asset {
+            token: Text(AccountRef::Evm(Address::ZERO)),
+            symbol: config.chain.symbol.clone(),
+            decimals: config.chain.decimals,
+        };
+        let tokens = channel.tokens.iter().map(|text| token(text));
+        let assets: Result<Vec<_>, _> = std::iter::once(Ok(coin)).chain(tokens).collect();
+        let own = channel.max_own_deposit.as_ref();
+        let max_own_deposit =
+            own.map(|text| amount("channel.max_own_deposit", text)).transpose()?;
+        Ok(Self {
+            network: network.to_owned(),
+            data_dir,
+            domain: Domain::Evm {
+                chain_id: deployment.chain_id,
+                contract: deployment.channel.address,
+            },
+            first_block: deployment.channel.block,
+            account,
+            bounds: PeriodBounds { minimum, maximum },
+            challenge_period,
+            accept: channel.accept,
+            min_counterparty_deposit: amount(
+                "channel.min_counterparty_deposit",
+                &channel.min_counterparty_deposit,
+            )?,
+            max_own_deposit: max_own_deposit.unwrap_or(Amount::MAX),
+            peer_timeout_millis: channel.peer_timeout_millis,
+            max_call_cost: amount("chain.max_call_cost", &config.chain.max_call_cost)?,
+            assets: assets?,
+        })
+    }
+
+    /// What one channel is allowed. Conditional payments are not offered: they are not built end to end.
+    pub(crate) fn policy(&self) -> Policy {
+        Policy {
+            period: self.bounds,
+            features: Features::PARTIAL_WITHDRAW,
+            min_counterparty_deposit: self.min_counterparty_deposit,
+            max_own_deposit: self.max_own_deposit,
+            peer_timeout_millis: self.peer_timeout_millis,
+            ..Policy::default()
+        }
+    }
+
+    /// A token that we take.
+    pub(crate) fn asset(&self, token: AccountRef) -> Option<&Asset> {
+        self.assets.iter().find(|asset| asset.token.0 == token)
+    }
+
+    /// The chain's own coin.
+    pub(crate) fn coin(&self) -> AccountRef {
+        AccountRef::Evm(Address::ZERO)
+    }
+
+    /// An amount as people know it: `1.5 ETH`.
+    pub(crate) fn words(&self, token: AccountRef, amount: Amount) -> String {
+        let asset = self.describe(token);
+        let decimals = usize::from(asset.decimals);
+        let digits = amount.to_string();
+        let padded = format!("{digits:0>width$}", width = decimals.saturating_add(1));
+        let (whole, fraction) = padded.split_at(padded.len().saturating_sub(decimals));
+        let fraction = fraction.trim_end_matches('0');
+        let point = if fraction.is_empty() { "" } else { "." };
+        format!("{whole}{point}{fraction} {}", asset.symbol)
+    }
+
+    /// A token as people know it; one that was taken off the list still has a name.
+    pub(crate) fn describe(&self, token: AccountRef) -> Asset {
+        self.asset(token).cloned().unwrap_or_else(|| Asset {
+            token: Text(token),
+            symbol: "?".to_owned(),
+            decimals: 0,
+        })
+    }
+}
+
+fn amount(option: &'static str, text: &str) -> Result<Amount, SettingsError> {
+    Amount::read(text).ok_or_else(|| SettingsError::Amount { option, value: text.into() })
+}
+
+fn token(text: &str) -> Result<Asset, SettingsError> {
+    let parts: Vec<&str> = text.split(':').collect();
+    let read = || {
+        let [symbol, address, decimals] = parts.as_slice() else { return None };
+        let token = AccountRef::read(&address.to_ascii_lowercase())?;
+        let decimals = decimals.parse().ok()?;
+        (!symbol.is_empty()).then(|| Asset {
+            token: Text(token),
+            symbol: (*symbol).to_owned(),
+            decimals,
+        })
+    };
+    read().ok_or_else(|| SettingsError::Token { value: text.into() })
+}

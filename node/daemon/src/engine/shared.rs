@@ -1,0 +1,174 @@
+//! What all parts of the engine share.
+
+use crate::chain::ChainHandle;
+use crate::clock::EngineClock;
+use crate::engine::alarms::Alarms;
+use crate::engine::feeds::Feeds;
+use crate::engine::journal::Journal;
+use crate::engine::ledger::Ledger;
+use crate::engine::lock;
+use crate::engine::offers::Offers;
+use crate::engine::peers::Peers;
+use crate::engine::queries::Queries;
+use crate::engine::recovery::Strays;
+use crate::engine::registry::Registry;
+use crate::engine::settings::Settings;
+use crate::keys::Keys;
+use crate::metrics::Metrics;
+use alloy_primitives::{Address, B256};
+use lockstep_chain::clock::ChainClock;
+use lockstep_core::ids::{ChannelId, NodeId};
+use lockstep_core::money::Amount;
+use lockstep_p2p::Network;
+use lockstep_rpc::failure::{Failure, FailureKind};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// How long a peer that broke the protocol is left alone, once more for each time.
+const FAULT_PAUSE: Duration = Duration::from_secs(10);
+/// Beyond this many faults the pause grows no more.
+const MAX_FAULT_PAUSES: u32 = 60;
+
+/// What one of our accounts held when it was last looked at.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Holding {
+    pub(crate) account: Address,
+    pub(crate) token: Address,
+    pub(crate) balance: Amount,
+    pub(crate) credit: Amount,
+    pub(crate) block_number: Option<u64>,
+}
+
+/// The engine's parts.
+pub(crate) struct Shared {
+    pub(crate) settings: Settings,
+    pub(crate) clock: EngineClock,
+    pub(crate) started_secs: u64,
+    pub(crate) keys: Arc<Keys>,
+    pub(crate) node_id: NodeId,
+    pub(crate) network: Network,
+    pub(crate) chain: ChainHandle,
+    pub(crate) journal: Journal,
+    pub(crate) registry: Registry,
+    pub(crate) peers: Peers,
+    pub(crate) offers: Offers,
+    pub(crate) queries: Queries,
+    pub(crate) strays: Strays,
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) alarms: Alarms,
+    pub(crate) feeds: Arc<Feeds>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) times: Mutex<ChainClock>,
+    pub(crate) processed: Mutex<Option<u64>>,
+    pub(crate) holdings: Mutex<Vec<Holding>>,
+    pub(crate) accounts: Vec<Address>,
+    /// Which channel each payment into the contract belongs to.
+    pub(crate) entries: Mutex<BTreeMap<B256, ChannelId>>,
+    pub(crate) is_signing_stopped: AtomicBool,
+    pub(crate) stopping: watch::Sender<bool>,
+}
+
+impl Shared {
+    /// Somebody should look at this.
+    pub(crate) fn alarm(&self, kind: &str, channel_id: Option<ChannelId>, message: String) {
+        self.alarms.raise(kind, channel_id, message, self.clock.unix_secs());
+    }
+
+    /// The journal or the signer failed: nothing more is signed until the next start (P49).
+    pub(crate) fn stop_signing(&self, why: &str) {
+        if self.is_signing_stopped.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        self.metrics.stopped_signing();
+        tracing::error!(
+            error = why,
+            "nothing more is signed; closes are still watched and answered"
+        );
+        let message = format!(
+            "{why}. Nothing more is signed and nothing is lost; closes are still watched and answered. Look at \
+             the disk, then restart the node"
+        );
+        self.alarm("signingStopped", None, message);
+    }
+
+    /// Whether something may still be signed.
+    pub(crate) fn is_signing_stopped(&self) -> bool {
+        self.is_signing_stopped.load(Ordering::SeqCst)
+    }
+
+    /// The chain's time, as far as it is known.
+    pub(crate) fn chain_time(&self) -> ChainClock {
+        *lock(&self.times)
+    }
+
+    /// Waits; whether the node stops meanwhile.
+    pub(crate) async fn sleep_or_stop(&self, pause: Duration) -> bool {
+        let mut stopping = self.stopping.subscribe();
+        tokio::select! {
+            () = tokio::time::sleep(pause) => false,
+            _ = stopping.wait_for(|stopping| *stopping) => true,
+        }
+    }
+
+    /// Whether the node is on its way down.
+    pub(crate) fn is_stopping(&self) -> bool {
+        *self.stopping.borrow()
+    }
+
+    /// A peer broke the protocol: the link is cut, and taken up again after a while that grows.
+    pub(crate) fn peer_fault(self: &Arc<Self>, peer: NodeId, why: &str) {
+        let faults = self.peers.fault(&peer);
+        self.metrics.peer_fault();
+        let message = format!(
+            "a counterparty broke the protocol: {why}. Nothing was changed; its link was cut and is tried again"
+        );
+        if faults > 3 {
+            self.alarm("peerMisbehaves", None, message);
+        }
+        let pause = FAULT_PAUSE.saturating_mul(faults.min(MAX_FAULT_PAUSES));
+        self.cut_and_reconnect(peer, pause);
+    }
+
+    /// A link is begun anew, so that both sides say what the other may have missed.
+    pub(crate) fn reset_link(self: &Arc<Self>, peer: NodeId) {
+        self.cut_and_reconnect(peer, Duration::from_millis(200));
+    }
+
+    fn cut_and_reconnect(self: &Arc<Self>, peer: NodeId, pause: Duration) {
+        let shared = Arc::clone(self);
+        tokio::spawn(async move {
+            if shared.network.disconnect(peer).await.is_err() {
+                return;
+            }
+            if shared.sleep_or_stop(pause).await {
+                return;
+            }
+            let Some(known) = shared.peers.get(&peer).filter(|known| known.is_kept) else { return };
+            if known.contact.addresses.is_empty() {
+                return;
+            }
+            if let Err(error) = shared.network.connect(known.contact).await {
+                tracing::debug!(error = %error, "a cut link does not come back yet");
+            }
+        });
+    }
+
+    /// Refuses what changes something while the node can't sign.
+    ///
+    /// # Errors
+    /// If signing has stopped, or the node is stopping.
+    pub(crate) fn check_can_sign(&self) -> Result<(), Failure> {
+        if self.is_stopping() {
+            return Err(crate::engine::wording::stopping());
+        }
+        if self.is_signing_stopped() {
+            return Err(Failure::new(FailureKind::SigningStopped, "this node signs nothing more")
+                .safe("nothing was done; closes are still watched and answered")
+                .advice("`lockstep status` says why; restart the node once that is mended"));
+        }
+        Ok(())
+    }
+}

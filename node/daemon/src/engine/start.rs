@@ -1,0 +1,351 @@
+//! From a journal on disk to a running engine, and back.
+
+use crate::chain::{self, ChainSetup, ChainTask, ChainTaskError};
+use crate::clock::EngineClock;
+use crate::config::Config;
+use crate::engine::alarms::Alarms;
+use crate::engine::driver::Driver;
+use crate::engine::event::{Barrier, Event};
+use crate::engine::feeds::Feeds;
+use crate::engine::journal::Journal;
+use crate::engine::ledger::Ledger;
+use crate::engine::offers::Offers;
+use crate::engine::peers::Peers;
+use crate::engine::queries::Queries;
+use crate::engine::recovery::Strays;
+use crate::engine::registry::Registry;
+use crate::engine::settings::{Settings, SettingsError};
+use crate::engine::shared::Shared;
+use crate::engine::{housekeeping, link, lock, news, opening};
+use crate::keys::{self, HandshakeKey, Keys, KeysError};
+use crate::metrics::Metrics;
+use lockstep_chain::clock::ChainClock;
+use lockstep_chain::endpoints::Endpoints;
+use lockstep_chain::follower::Start;
+use lockstep_contracts::deployment::Deployment;
+use lockstep_core::channel::is_over;
+use lockstep_core::commit::{Durable, recover};
+use lockstep_core::error::ErrorClass;
+use lockstep_core::ids::ChannelId;
+use lockstep_core::record::ChannelRecord;
+use lockstep_core::terms::Features;
+use lockstep_core::time::BlockNumber;
+use lockstep_p2p::config::RelayLimits;
+use lockstep_p2p::handshake::{FeatureOffer, JournalHead};
+use lockstep_p2p::port::OsEntropy;
+use lockstep_p2p::{
+    Multiaddr, Network, NetworkConfig, Ports, StartError as NetworkError, TransportIdentity,
+};
+use lockstep_signer::derive::DeriveError;
+use lockstep_store::error::StoreError;
+use lockstep_store::journal::DiskJournal;
+use lockstep_store::writer::JournalThread;
+use lockstep_store::{contact, request};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
+use thiserror::Error;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// Why the engine does not start.
+#[derive(Debug, Error)]
+pub enum EngineError {
+    /// The configuration.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// An address of the configuration.
+    #[error("{address:?} is no multiaddress")]
+    Address {
+        /// What it says.
+        address: Box<str>,
+    },
+    /// The journal cannot be read.
+    #[error("the journal cannot be read")]
+    Store(#[from] StoreError),
+    /// The journal's thread.
+    #[error("the journal's thread does not start")]
+    Thread(#[source] std::io::Error),
+    /// Keys.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    /// A key.
+    #[error(transparent)]
+    Derive(#[from] DeriveError),
+    /// The chain side.
+    #[error("the chain side does not start")]
+    Chain(#[source] Box<ChainTaskError>),
+    /// The network side.
+    #[error("the network side does not start")]
+    Network(#[source] Box<NetworkError>),
+}
+
+impl From<ChainTaskError> for EngineError {
+    fn from(error: ChainTaskError) -> Self {
+        Self::Chain(Box::new(error))
+    }
+}
+
+impl From<NetworkError> for EngineError {
+    fn from(error: NetworkError) -> Self {
+        Self::Network(Box::new(error))
+    }
+}
+
+impl EngineError {
+    /// What the caller does about it.
+    pub fn class(&self) -> ErrorClass {
+        match self {
+            Self::Settings(error) => error.class(),
+            Self::Address { .. } => ErrorClass::Refused,
+            Self::Store(error) => error.class(),
+            Self::Thread(_) => ErrorClass::Transient,
+            Self::Keys(error) => error.class(),
+            Self::Derive(error) => error.class(),
+            Self::Chain(error) => error.class(),
+            Self::Network(error) => error.class(),
+        }
+    }
+}
+
+/// All that an engine is started with.
+pub struct EngineSetup {
+    /// The configuration.
+    pub config: Config,
+    /// Name of the network.
+    pub network: String,
+    /// The data folder.
+    pub data_dir: PathBuf,
+    /// The keys.
+    pub keys: Arc<Keys>,
+    /// The journal, open.
+    pub journal: DiskJournal,
+    /// Whether the journal came from a backup: then the chain is read from the contract's first block on.
+    pub is_restored: bool,
+    /// The chain's endpoints.
+    pub endpoints: Endpoints,
+    /// Where the contracts are.
+    pub deployment: Deployment,
+    /// The clock.
+    pub clock: EngineClock,
+    /// Figures.
+    pub metrics: Arc<Metrics>,
+}
+
+/// A running engine.
+pub struct Engine {
+    pub(super) shared: Arc<Shared>,
+    journal: Mutex<Option<JournalThread>>,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// What the journal holds, before its thread has it.
+struct Loaded {
+    records: Vec<Durable<ChannelRecord>>,
+    damaged: Vec<(ChannelId, StoreError)>,
+    peers: Peers,
+    ledger: Arc<Ledger>,
+}
+
+fn load(journal: &mut DiskJournal) -> Result<Loaded, StoreError> {
+    let mut loaded = Loaded {
+        records: vec![],
+        damaged: vec![],
+        peers: Peers::load(contact::all(journal.engine())?),
+        ledger: Arc::new(Ledger::load(request::all(journal.engine())?)),
+    };
+    for channel_id in journal.channel_ids()? {
+        match recover(journal, channel_id) {
+            Ok(Some(record)) => loaded.records.push(record),
+            Ok(None) => {}
+            // One bad channel never stops the others.
+            Err(error) => loaded.damaged.push((channel_id, error)),
+        }
+    }
+    Ok(loaded)
+}
+
+impl Engine {
+    /// Starts everything: the journal's thread, the chain side, the network side, every channel's driver.
+    ///
+    /// # Errors
+    /// [`EngineError`]; nothing runs then.
+    pub async fn start(setup: EngineSetup) -> Result<Arc<Self>, EngineError> {
+        let EngineSetup { config, network, data_dir, keys, mut journal, .. } = setup;
+        let chain_id = setup.deployment.chain_id;
+        let senders = config.chain.senders.max(1);
+        let indexes = (0..senders).map(|number| keys::account_index(chain_id, number));
+        let signers = chain::accounts(keys.keys(), indexes)?;
+        let accounts: Vec<_> = signers.iter().map(|signer| signer.address()).collect();
+        let account = accounts.first().copied().unwrap_or_default();
+        let settings = Settings::new(&config, &network, data_dir, &setup.deployment, account)?;
+        let loaded = load(&mut journal)?;
+        let network_config = network_config(&config, &keys, &journal)?;
+        let (thread, handle) = JournalThread::start(journal).map_err(EngineError::Thread)?;
+        let journal = Journal::new(handle.clone());
+        let first_block = BlockNumber(setup.deployment.channel.block);
+        let start = if setup.is_restored { Start::Block(first_block) } else { Start::Now };
+        let live = loaded.records.iter().map(|record| record.get().parts());
+        let channels = live
+            .filter(|parts| !is_over(parts))
+            .map(|parts| opening::watched_with(parts, settings.max_call_cost))
+            .collect();
+        let (chain, chain_news, chain_task) = ChainTask::start(ChainSetup {
+            endpoints: setup.endpoints,
+            deployment: setup.deployment,
+            start,
+            journal: handle,
+            accounts: signers,
+            channels,
+            secrets: vec![],
+        })
+        .await?;
+        let ports = Ports {
+            clock: Arc::new(setup.clock),
+            entropy: Arc::new(OsEntropy),
+            node_key: Arc::new(HandshakeKey::new(Arc::clone(&keys))?),
+        };
+        let (network, events) = Network::start(network_config, ports)?;
+        let shared = Arc::new(Shared {
+            settings,
+            clock: setup.clock,
+            started_secs: setup.clock.unix_secs(),
+            node_id: keys.keys().node_id()?,
+            keys,
+            network,
+            chain,
+            journal,
+            registry: Registry::default(),
+            peers: loaded.peers,
+            offers: Offers::default(),
+            queries: Queries::default(),
+            strays: Strays::default(),
+            ledger: loaded.ledger,
+            alarms: Alarms::default(),
+            feeds: Arc::new(Feeds::default()),
+            metrics: setup.metrics,
+            times: Mutex::new(ChainClock::default()),
+            processed: Mutex::new(None),
+            holdings: Mutex::new(vec![]),
+            accounts,
+            entries: Mutex::new(BTreeMap::new()),
+            is_signing_stopped: AtomicBool::new(false),
+            stopping: watch::channel(false).0,
+        });
+        report_damage(&shared, &loaded.damaged);
+        let mut tasks = vec![chain_task];
+        for record in loaded.records {
+            tasks.extend(take_up(&shared, record));
+        }
+        tasks.push(tokio::spawn(link::follow(Arc::clone(&shared), events)));
+        tasks.push(tokio::spawn(news::follow(Arc::clone(&shared), chain_news)));
+        let feeds = Arc::clone(&shared.feeds).follow(shared.journal.clone());
+        tasks.push(tokio::spawn(feeds));
+        tasks.push(tokio::spawn(housekeeping::run(Arc::clone(&shared))));
+        Ok(Arc::new(Self { shared, journal: Mutex::new(Some(thread)), tasks: Mutex::new(tasks) }))
+    }
+
+    /// Waits until somebody orders a stop.
+    pub async fn stop_ordered(&self) {
+        let mut stopping = self.shared.stopping.subscribe();
+        if stopping.wait_for(|stopping| *stopping).await.is_err() {
+            tracing::debug!("the engine is gone already");
+        }
+    }
+
+    /// Stops in order: no new work, drivers end after what they are writing, peers are told, the journal is
+    /// closed.
+    pub async fn stop(&self) {
+        self.shared.stopping.send_replace(true);
+        let (barrier, wait) = Barrier::new();
+        for handle in self.shared.registry.all() {
+            handle.urge(Event::Stop(barrier.clone())).await;
+        }
+        drop(barrier);
+        wait.wait().await;
+        self.shared.network.stop().await;
+        let tasks = std::mem::take(&mut *lock(&self.tasks));
+        for task in tasks {
+            // Most of them end by themselves; what waits for the chain needs not to be waited for.
+            task.abort();
+        }
+        let thread = lock(&self.journal).take();
+        let closed = tokio::task::spawn_blocking(move || thread.and_then(JournalThread::stop));
+        if !matches!(closed.await, Ok(Some(_))) {
+            tracing::error!("the journal was not closed in order; nothing acknowledged is lost");
+        }
+    }
+
+    /// Whether nothing more is signed.
+    #[must_use]
+    pub fn is_signing_stopped(&self) -> bool {
+        self.shared.is_signing_stopped()
+    }
+
+    /// The network side, for tests.
+    #[must_use]
+    pub fn network(&self) -> &Network {
+        &self.shared.network
+    }
+}
+
+fn report_damage(shared: &Shared, damaged: &[(ChannelId, StoreError)]) {
+    for (channel_id, error) in damaged {
+        let message = format!(
+            "the journal's record of a channel is damaged: {error}. Nothing is signed for it; use its proof file \
+             or `lockstep recover`"
+        );
+        shared.alarm("recordDamaged", Some(*channel_id), message);
+    }
+}
+
+/// Starts the driver of a channel that the journal holds.
+fn take_up(shared: &Arc<Shared>, record: Durable<ChannelRecord>) -> Option<JoinHandle<()>> {
+    let channel_id = record.get().channel_id();
+    match Driver::resume(shared, record) {
+        Ok((driver, handle)) => {
+            shared.registry.insert(handle);
+            Some(tokio::spawn(driver.run(None)))
+        }
+        Err(error) => {
+            let message = format!("a channel cannot be taken up: {error}");
+            shared.alarm("recordDamaged", Some(channel_id), message);
+            None
+        }
+    }
+}
+
+fn network_config(
+    config: &Config,
+    keys: &Keys,
+    journal: &DiskJournal,
+) -> Result<NetworkConfig, EngineError> {
+    let options = &config.p2p;
+    let mut secret = keys.keys().transport_secret()?;
+    let identity = TransportIdentity::from_secret(&mut secret).map_err(|_| {
+        KeysError::Derive(DeriveError { role: lockstep_signer::derive::Role::Transport })
+    })?;
+    let offer = FeatureOffer { required: Features::NONE, optional: Features::PARTIAL_WITHDRAW };
+    let head = journal.head();
+    let mut network = NetworkConfig::new(identity, offer);
+    network.head = Some(JournalHead {
+        journal_id: head.journal_id,
+        epoch: head.epoch,
+        incarnation: head.incarnation,
+    });
+    network.listen = addresses(&options.listen)?;
+    network.external = addresses(&options.external)?;
+    network.relays = addresses(&options.relays)?;
+    network.relay_server = options.relay_server.then(RelayLimits::default);
+    network.nat = options.nat;
+    network.mdns = options.mdns;
+    Ok(network)
+}
+
+fn addresses(texts: &[String]) -> Result<Vec<Multiaddr>, EngineError> {
+    let parse = |text: &String| {
+        text.parse().map_err(|_| EngineError::Address { address: text.as_str().into() })
+    };
+    texts.iter().map(parse).collect()
+}

@@ -1,0 +1,12 @@
+//! A state channel node.
+
+pub mod chain;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod dev;
+pub mod engine;
+pub mod health;
+pub mod keys;
+pub mod metrics;
+pub mod start;
