@@ -51,7 +51,7 @@ sim-long: ## Simulator for MINUTES=120 minutes, with seeds of its own
 fuzz: ## Look for inputs that make a decoder or a channel panic, for MINUTES=120 minutes
 	cargo run --locked --release -p lockstep-fuzz -- hunt $(MINUTES)
 core-mutants: ## Plant bugs in the core; the simulator must find each
-	scripts/core-mutants.sh
+	cargo run --locked -p lockstep-sim --bin core-mutants
 powercut: ## Cut the power under the journal N=100 times
 	scripts/powercut.sh $(N)
 soak: sim-long core-mutants contracts-prove contracts-mutants ## Everything that takes hours

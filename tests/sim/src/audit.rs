@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use alloy_primitives::B256;
 use lockstep_core::adjudicator::{PresentedState, acceptance};
 use lockstep_core::chain::{ChainCall, ChannelStatus, Obligation};
+use lockstep_core::channel::Channel;
 use lockstep_core::commit::Transition;
 use lockstep_core::ids::{Digest, Side, Version};
+use lockstep_core::lock::Lock;
 use lockstep_core::message::PeerMessage;
 use lockstep_core::money::Amount;
 use lockstep_core::output::{Notice, Output};
@@ -136,6 +138,7 @@ impl Audit {
             let is_asked = out.is_zero() || memory.withdrawn.contains(&out);
             ensure(is_asked, "P36", || format!("{out:?} of {side:?} leaves and nobody asked"))?;
         }
+        check_new_locks(side, before, next, version)?;
         let Some(state) = find_state(next, version) else { return Ok(()) };
         if state.kind == StateKind::Final {
             memory.final_at = Some(version);
@@ -154,6 +157,31 @@ impl Audit {
             let verdict = after.map(|after| acceptance::accept(after, &presented));
             let holds = matches!(verdict, Ok(Ok(_)));
             ensure(holds, "P43", || format!("{version} needs what is withdrawn: {verdict:?}"))?;
+        }
+        Ok(())
+    }
+
+    /// P40: what a side may count on is the least over all that may be settled.
+    ///
+    /// # Errors
+    /// If its node says more.
+    pub fn counting(&self, side: Side, channel: &Channel) -> Checked<()> {
+        let parts = channel.parts();
+        let Ok(said) = channel.spendable() else { return Ok(()) };
+        if !self.covers(side) {
+            return Ok(());
+        }
+        let base = parts.base.as_ref().map(|base| base.state);
+        let in_flight = parts.in_flight.iter().map(|proposal| Some(proposal.state));
+        for state in std::iter::once(base).chain(in_flight) {
+            let presented = state.as_ref().map(PresentedState::from).unwrap_or_default();
+            let verdict = acceptance::accept(parts.chain.deposits, &presented);
+            let Ok(accepted) = verdict else { continue };
+            let left = accepted.balances.of(side);
+            let version = presented.version;
+            ensure(said <= left, "P40", || {
+                format!("{side:?} may spend {said:?} and has {left:?} in {version}")
+            })?;
         }
         Ok(())
     }
@@ -309,6 +337,32 @@ fn check_lock_end(side: Side, notice: &Notice, next: &RecordParts, ledger: &Ledg
         | Action::FailLock { .. }
         | Action::ExpireLock { .. } => Ok(()),
     }
+}
+
+/// P44: money of ours goes behind a lock only while its secret is unknown and there is time to act on it,
+/// however long ago it was ordered.
+fn check_new_locks(
+    side: Side,
+    before: Option<&RecordParts>,
+    next: &RecordParts,
+    version: Version,
+) -> Checked<()> {
+    let known: Vec<&Lock> = before.into_iter().flat_map(locks_of).flat_map(|(_, l)| l).collect();
+    let bound = locks_of(next).find(|(of, _)| *of == version).map_or(&[][..], |(_, locks)| locks);
+    let soon = next.chain.finalized.timestamp.0 + next.setup.policy.lock_margin_secs;
+    for lock in bound.iter().filter(|lock| lock.payer() == side && !known.contains(lock)) {
+        ensure(lock.expiry.0 > soon, "P44", || format!("{lock:?} is offered too late"))?;
+        let is_out = before.is_some_and(|parts| parts.secrets.contains_key(&lock.hash));
+        ensure(!is_out, "P44", || format!("{lock:?} is offered and its secret is out"))?;
+    }
+    Ok(())
+}
+
+/// The locks of everything that may be settled, by version.
+fn locks_of(parts: &RecordParts) -> impl Iterator<Item = (Version, &[Lock])> {
+    let base = parts.base.iter().map(|base| (base.state.version, &base.locks[..]));
+    let in_flight = parts.in_flight.iter().map(|p| (p.state.version, &p.locks[..]));
+    base.chain(in_flight)
 }
 
 fn find_state(parts: &RecordParts, version: Version) -> Option<State> {

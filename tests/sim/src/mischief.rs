@@ -168,12 +168,15 @@ impl Mischief {
         rng: &mut Rng,
         stats: &mut Stats,
     ) -> PeerMessage {
-        let used = rng.pick(&self.held).map(|held| held.state.version);
+        let any = rng.pick(&self.held);
+        let used = if rng.coin() { any } else { self.held.last() };
+        let used = used.map(|held| held.state.version);
         let state = &mut proposal.state;
         state.version = match (state.kind, used) {
             (StateKind::Final, Some(used)) if rng.coin() => used,
-            (_, _) if rng.below(6) == 0 => {
-                let far = [MAX_VERSION_GAP, 1 << 31, RESTORE_GAP, MAX_FINAL_VERSION_GAP];
+            (_, _) if rng.below(12) == 0 => {
+                let far =
+                    [RESTORE_GAP, RESTORE_GAP, MAX_VERSION_GAP, 1 << 31, MAX_FINAL_VERSION_GAP];
                 Version(state.version.0 + far[rng.index(far.len())] - rng.below(3))
             }
             _ => state.version,

@@ -206,6 +206,9 @@ impl Node {
                 effects
             }
         };
+        if let Some(channel) = &self.channel {
+            env.audit.counting(self.side, channel)?;
+        }
         for effect in effects {
             if self.dies_between(env, "crash: before an effect") {
                 return Ok(Outcome { sent, end: End::Died });

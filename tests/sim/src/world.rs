@@ -212,7 +212,10 @@ impl World {
             return Ok(true);
         }
         let proof = self.equivocation_in(to, &message);
+        let is_owed = self.is_countersignature(to, &message);
         let end = self.feed(to, Input::Peer(message.clone()))?;
+        let is_taken = !is_owed || !matches!(end, End::Refused(_));
+        ensure(is_taken, "P40", || format!("{message:?} of what is in flight ends as {end:?}"))?;
         if let End::Refused(error) = end {
             self.check_blame(to, &message, error.class())?;
         }
@@ -225,6 +228,18 @@ impl World {
             ensure(is_frozen, "P46", || format!("two states of {version} froze nothing"))?;
         }
         Ok(true)
+    }
+
+    /// Whether this is a valid countersignature of something that an honest proposer has in flight.
+    fn is_countersignature(&self, to: Side, message: &PeerMessage) -> bool {
+        let PeerMessage::Accept { version, signature } = message else { return false };
+        let parts = self.nodes[place(to)].parts().filter(|_| self.scenario.is_honest(to));
+        let in_flight = parts.map_or(&[][..], |parts| &parts.in_flight);
+        let Some(proposal) = in_flight.iter().find(|p| p.state.version == *version) else {
+            return false;
+        };
+        let digest = SigningDomain::new(DOMAIN).state(&proposal.state);
+        self.keys.public(to.other()).verify(digest, *signature).is_ok()
     }
 
     /// The version of which this message shows an honest acceptor a second, validly signed state.
