@@ -8,6 +8,7 @@ mod closing;
 mod hostile;
 mod kit;
 mod lock;
+mod mutants;
 mod payment;
 mod recovery;
 mod schedule;
