@@ -1,8 +1,10 @@
 //! Whether a call is still needed, judged by what the contract stores.
 
 use crate::convert;
-use lockstep_contracts::bindings::PaymentChannel::Channel;
+use lockstep_contracts::bindings::PaymentChannel::{Channel, PaymentChannelErrors};
+use lockstep_contracts::revert::Revert;
 use lockstep_core::chain::{ChainCall, ChannelStatus, ObligationKey};
+use lockstep_core::ids::Version;
 use lockstep_core::time::BlockTimestamp;
 
 /// How a call stands to what is stored.
@@ -93,6 +95,23 @@ pub(crate) fn judge(
             | ChannelStatus::Active
             | ChannelStatus::Closing => Goal::NotYet,
         },
+    }
+}
+
+/// Whether a refusal only says that somebody else was faster: what the call is for is the case, or is about to
+/// be. An estimate may see that before any block does.
+pub(crate) fn is_overtaken(call: &ChainCall, version: Version, revert: &Revert) -> bool {
+    let Revert::Channel(error) = revert else { return false };
+    let is_closed = matches!(error, PaymentChannelErrors::WrongStatus(error)
+        if convert::status(error.status) == Some(ChannelStatus::Closed));
+    match call {
+        ChainCall::InitiateClose(_) | ChainCall::Close | ChainCall::CooperativeClose(_) => {
+            is_closed
+        }
+        ChainCall::Challenge(_) => matches!(error, PaymentChannelErrors::StaleVersion(error)
+            if error.current >= version.0),
+        ChainCall::ResolveLocks { .. } => matches!(error, PaymentChannelErrors::NothingHeld(_)),
+        ChainCall::PartialWithdraw(_) | ChainCall::RegisterSecret { .. } => false,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::fee::{Fees, Window};
 use super::gas::{self, Need, TRANSFER_GAS};
+use super::goal;
 use super::lane::{self, Content, Lane, Place, Slot};
 use super::{Duty, Now, ObligationStore, Submitter, SubmitterEvent};
 use crate::alarm::Alarm;
@@ -12,6 +13,7 @@ use crate::rpc::CallRequest;
 use alloy::consensus::{SignableTransaction, TxEip1559};
 use alloy::eips::eip2718::Encodable2718;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
+use lockstep_contracts::revert::Revert;
 use lockstep_core::chain::{ChainCall, ObligationEvent, ObligationKey};
 use lockstep_core::entry::{EntryEvent, Offer};
 use lockstep_core::money::Amount;
@@ -174,7 +176,7 @@ impl<S: ObligationStore> Submitter<S> {
             Ok(need) => need,
             Err(ChainError::Endpoint(error)) => {
                 if let (Content::Call(key), Some(revert)) = (job.content, error.revert()) {
-                    events.push(SubmitterEvent::Refused { key, revert });
+                    self.refused(key, revert, events);
                     return Ok(None);
                 }
                 return Err(error.into());
@@ -195,6 +197,22 @@ impl<S: ObligationStore> Submitter<S> {
             }
         }
         Ok(None)
+    }
+
+    /// Tells of a refusal, unless it only says that somebody else was faster.
+    pub(super) fn refused(
+        &self,
+        key: ObligationKey,
+        revert: Revert,
+        events: &mut Vec<SubmitterEvent>,
+    ) {
+        let duty = self.duties.get(&key);
+        let call = duty.map(|duty| duty.obligation.call());
+        if call.is_some_and(|call| goal::is_overtaken(call, key.version, &revert)) {
+            tracing::debug!(channel_id = %key.channel_id, kind = ?key.kind, "somebody was faster");
+            return;
+        }
+        events.push(SubmitterEvent::Refused { key, revert });
     }
 
     /// Who may send it; none means anyone. Only the start of a close looks at its sender.

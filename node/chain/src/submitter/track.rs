@@ -134,7 +134,7 @@ impl<S: ObligationStore> Submitter<S> {
                 events.push(SubmitterEvent::Included { key, tx, block });
             } else {
                 let revert = self.revert_of(landing).await;
-                events.push(SubmitterEvent::Refused { key, revert });
+                self.refused(key, revert, events);
                 // The nonce is used up by a failed call, which no longer stands for it.
                 self.change(index, nonce, |slot| slot.content = Content::Filler);
                 self.dropped(Content::Call(key), events).await?;

@@ -92,3 +92,33 @@ fn locks_are_resolved_once_and_only_after_the_close() {
     check(&call(1), 5, (4, 5, 100), 1, Goal::Met);
     check(&call(3), 5, (4, 5, 100), 1, Goal::Needed);
 }
+
+#[test]
+fn p71_a_refusal_that_says_that_somebody_was_faster_is_no_trouble_and_any_other_is() {
+    use lockstep_contracts::bindings::PaymentChannel as abi;
+    let closed =
+        |status| Revert::Channel(PaymentChannelErrors::WrongStatus(abi::WrongStatus { status }));
+    let stale = |current| {
+        Revert::Channel(PaymentChannelErrors::StaleVersion(abi::StaleVersion { current }))
+    };
+    let evidence = |version| Evidence {
+        state: state(version),
+        locks: vec![],
+        signature1: None,
+        signature2: None,
+    };
+    let challenge = ChainCall::Challenge(evidence(5));
+    let finish = ChainCall::CooperativeClose(evidence(5));
+    for (call, revert, expected) in [
+        (&ChainCall::Close, closed(4), true),
+        (&ChainCall::Close, closed(2), false),
+        (&finish, closed(4), true),
+        (&challenge, stale(5), true),
+        (&challenge, stale(4), false),
+        // Settled without ours: that is the worst that can be.
+        (&challenge, closed(4), false),
+        (&ChainCall::Close, Revert::Empty, false),
+    ] {
+        assert_eq!(is_overtaken(call, Version(5), &revert), expected, "{call:?} {revert:?}");
+    }
+}
