@@ -1,4 +1,4 @@
-//! What one session may still send: bytes, messages and signatures, each in its own bucket.
+//! What one session may still send: bytes, messages, signatures and offers, each in its own bucket.
 
 use lockstep_core::message::PeerMessage;
 use lockstep_core::time::EngineTime;
@@ -6,12 +6,13 @@ use lockstep_core::time::EngineTime;
 use crate::limits::Rate;
 use crate::token_bucket::TokenBucket;
 
-/// The three buckets of a session.
+/// The buckets of a session.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Budget {
     bytes: TokenBucket,
     messages: TokenBucket,
     signatures: TokenBucket,
+    opens: TokenBucket,
 }
 
 impl Budget {
@@ -22,6 +23,7 @@ impl Budget {
             bytes: bucket(rate.bytes),
             messages: bucket(rate.messages),
             signatures: bucket(rate.signatures),
+            opens: bucket(rate.opens),
         }
     }
 
@@ -32,11 +34,34 @@ impl Budget {
         self.bytes.charge(u64::from(len), now).max(self.messages.charge(1, now))
     }
 
-    /// Pays for the signatures of a message, before anybody checks one.
+    /// Pays for the curve arithmetic that a message makes the engine do, before it does any.
     ///
     /// Units: milliseconds to wait before handing it on.
-    pub(crate) fn signatures(&mut self, message: &PeerMessage, now: EngineTime) -> u64 {
-        self.signatures.charge(signatures_of(message), now)
+    pub(crate) fn arithmetic(&mut self, message: &PeerMessage, now: EngineTime) -> u64 {
+        let opens = self.opens.charge(keys_of(message), now);
+        opens.max(self.signatures.charge(signatures_of(message), now))
+    }
+}
+
+/// How many keys the engine has to derive for a message.
+fn keys_of(message: &PeerMessage) -> u64 {
+    match message {
+        PeerMessage::OpenQuery(_)
+        | PeerMessage::OpenRequest(_)
+        | PeerMessage::OpenAccept { .. } => 1,
+        PeerMessage::OpenOffer(_)
+        | PeerMessage::OpenReject { .. }
+        | PeerMessage::Propose { .. }
+        | PeerMessage::Accept { .. }
+        | PeerMessage::Reject { .. }
+        | PeerMessage::Intent { .. }
+        | PeerMessage::Refuse { .. }
+        | PeerMessage::WithdrawRequest { .. }
+        | PeerMessage::WithdrawPropose { .. }
+        | PeerMessage::WithdrawAccept { .. }
+        | PeerMessage::WithdrawReject { .. }
+        | PeerMessage::CloseRequest { .. }
+        | PeerMessage::Reestablish(_) => 0,
     }
 }
 
@@ -47,12 +72,11 @@ fn signatures_of(message: &PeerMessage) -> u64 {
         | PeerMessage::Propose { .. }
         | PeerMessage::Accept { .. }
         | PeerMessage::WithdrawPropose { .. }
-        | PeerMessage::WithdrawAccept { .. }
-        // Not a check, but a key to derive, which costs as much.
-        | PeerMessage::OpenQuery(_) => 1,
+        | PeerMessage::WithdrawAccept { .. } => 1,
         // The newest state comes with both.
         PeerMessage::Reestablish(_) => 2,
-        PeerMessage::OpenOffer(_)
+        PeerMessage::OpenQuery(_)
+        | PeerMessage::OpenOffer(_)
         | PeerMessage::OpenRequest(_)
         | PeerMessage::OpenReject { .. }
         | PeerMessage::Reject { .. }
@@ -70,7 +94,7 @@ mod tests {
     use lockstep_core::ids::Version;
     use lockstep_core::signature::StateSignature;
 
-    const RATE: Rate = Rate { bytes: 1_000, messages: 10, signatures: 2, burst_secs: 1 };
+    const RATE: Rate = Rate { bytes: 1_000, messages: 10, signatures: 2, opens: 1, burst_secs: 1 };
 
     #[test]
     fn p62_bytes_and_messages_are_each_paid_for() {
@@ -87,9 +111,22 @@ mod tests {
         let mut budget = Budget::new(RATE, EngineTime(0));
         let accept =
             PeerMessage::Accept { version: Version(1), signature: StateSignature([1; 64]) };
-        let waits: Vec<_> = (0..4).map(|_| budget.signatures(&accept, EngineTime(0))).collect();
+        let waits: Vec<_> = (0..4).map(|_| budget.arithmetic(&accept, EngineTime(0))).collect();
         assert_eq!(waits, [0, 0, 500, 1_000]);
         let free = PeerMessage::CloseRequest { min_version: Version(1) };
-        assert_eq!(budget.signatures(&free, EngineTime(1_000)), 0);
+        assert_eq!(budget.arithmetic(&free, EngineTime(1_000)), 0);
+    }
+
+    #[test]
+    fn p62_questions_and_offers_of_channels_are_paid_for_apart_from_payments() {
+        let mut budget = Budget::new(RATE, EngineTime(0));
+        let contract = alloy_primitives::Address::ZERO;
+        let domain = lockstep_core::ids::Domain::Evm { chain_id: 1, contract };
+        let query = PeerMessage::OpenQuery(lockstep_core::message::OpenQuery { domain });
+        let waits: Vec<_> = (0..3).map(|_| budget.arithmetic(&query, EngineTime(0))).collect();
+        assert_eq!(waits, [0, 1_000, 2_000]);
+        let accept =
+            PeerMessage::Accept { version: Version(1), signature: StateSignature([1; 64]) };
+        assert_eq!(budget.arithmetic(&accept, EngineTime(2_000)), 0);
     }
 }

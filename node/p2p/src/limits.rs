@@ -57,6 +57,8 @@ pub struct Rate {
     pub messages: u64,
     /// Units: signatures a second that we are made to check.
     pub signatures: u64,
+    /// Units: messages a second about channels to be, for each of which we derive a key.
+    pub opens: u64,
     /// Units: seconds of saved-up allowance.
     pub burst_secs: u64,
 }
@@ -169,10 +171,18 @@ impl Default for Limits {
                 bytes: 64 * 1024 * 1024,
                 messages: 20_000,
                 signatures: 10_000,
+                // An operator opens channels one by one, a program a few at a time.
+                opens: 20,
                 burst_secs: 2,
             },
             // Enough to agree on an open.
-            stranger: Rate { bytes: 64 * 1024, messages: 10, signatures: 5, burst_secs: 4 },
+            stranger: Rate {
+                bytes: 64 * 1024,
+                messages: 10,
+                signatures: 5,
+                opens: 2,
+                burst_secs: 4,
+            },
             contact_sessions_per_sec: 1,
             // A check takes up to 170 us: at most 2 % of one core.
             stranger_handshakes: 100,

@@ -120,25 +120,25 @@ impl NetworkBehaviour for Behaviour {
         self.inner.on_connection_handler_event(peer, id, event);
     }
 
-    #[expect(clippy::wildcard_enum_match_arm, reason = "an open enum of libp2p")]
     fn poll(
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
         loop {
             let Poll::Ready(event) = self.inner.poll(cx) else { return Poll::Pending };
-            match &event {
-                // What a peer says comes first, the addresses that follow from it come next.
-                ToSwarm::GenerateEvent(identify::Event::Received {
-                    peer_id,
-                    connection_id,
-                    ..
-                }) => self.candidates.hear(*peer_id, *connection_id),
-                ToSwarm::NewExternalAddrCandidate(address) if !self.candidates.take(address) => {
-                    tracing::trace!(%address, "word about our address is not taken");
-                    continue;
-                }
-                _ => {}
+            // What a peer says comes first, the addresses that follow from it come next.
+            if let ToSwarm::GenerateEvent(identify::Event::Received {
+                peer_id,
+                connection_id,
+                ..
+            }) = &event
+            {
+                self.candidates.hear(*peer_id, *connection_id);
+            } else if let ToSwarm::NewExternalAddrCandidate(address) = &event
+                && !self.candidates.take(address)
+            {
+                tracing::trace!(%address, "word about our address is not taken");
+                continue;
             }
             return Poll::Ready(event);
         }

@@ -73,7 +73,7 @@ impl<R: AsyncRead + Unpin> Reader<'_, R> {
             match frame.body {
                 Some(Body::Channel(message)) => {
                     let (channel_id, message) = message_from(message)?;
-                    pause(self.budget.signatures(&message, self.shared.clock.now())).await;
+                    pause(self.budget.arithmetic(&message, self.shared.clock.now())).await;
                     let credit = self.credit(weight(len.get(), &message)).await?;
                     let session = self.session.id();
                     let node_id = self.session.node_id();
