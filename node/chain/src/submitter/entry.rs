@@ -100,8 +100,21 @@ impl<S: ObligationStore> Submitter<S> {
     pub async fn forget_entry(&mut self, id: EntryId) -> Result<(), ChainError> {
         let is_live = self.entries.get(&id).is_some_and(|entry| entry.signed().is_some());
         if !is_live {
+            self.forget_approvals(id).await?;
             self.store.remove_entry(id).await?;
             self.entries.remove(&id);
+        }
+        Ok(())
+    }
+
+    /// Forgets the approvals of an entry that are over.
+    async fn forget_approvals(&mut self, parent: EntryId) -> Result<(), ChainError> {
+        for attempt in 0..MAX_APPROVALS {
+            let id = EntryId::approval(parent, attempt);
+            if self.entries.get(&id).is_some_and(Entry::is_over) {
+                self.store.remove_entry(id).await?;
+                self.entries.remove(&id);
+            }
         }
         Ok(())
     }
@@ -297,6 +310,7 @@ impl<S: ObligationStore> Submitter<S> {
                         let revert = self.revert_of(landing).await;
                         tracing::warn!(entry = %id.0, %revert, "a payment into the contract failed");
                     }
+                    self.forget_approvals(id).await?;
                     return Ok(true);
                 }
             }

@@ -181,6 +181,17 @@ async fn p93_a_chain_without_exactly_our_code_is_refused() {
 }
 
 #[tokio::test]
+async fn a_node_begins_with_the_endpoint_that_answers_but_not_without_any() {
+    let scene = Scene::start().await;
+    let down = Proxy::start(&scene.anvil.url, Lie::Down).await;
+    let both = endpoints(&[&down.url, &scene.anvil.url], 2);
+    startup::check(&both, &scene.deployment).await.unwrap();
+    let alone = endpoints(&[&down.url], 1);
+    let waits = startup::check(&alone, &scene.deployment).await.unwrap_err();
+    assert_eq!(waits.class(), ErrorClass::Transient);
+}
+
+#[tokio::test]
 async fn an_endpoint_that_does_not_answer_is_asked_now_and_then_only_and_is_back_soon_after_it_does()
  {
     let scene = Scene::start().await;

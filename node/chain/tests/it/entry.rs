@@ -371,6 +371,8 @@ async fn a_token_is_approved_first_through_zero_if_it_must_and_then_deposited_on
     assert_eq!((stored.status, u64::try_from(stored.deposit1).unwrap()), (1, 600));
     let left = scene.endpoints().token_balance(TOKEN, payer()).await.unwrap();
     assert_eq!(left, U256::from(400));
+    let kept: Vec<_> = disk.entries().iter().map(Entry::id).collect();
+    assert_eq!(kept, [id], "approvals are forgotten with what they were for");
     let info = scene.endpoints().token_info(TOKEN).await.unwrap();
     assert_eq!((info.symbol.as_str(), info.decimals), ("STB", 6));
 }
