@@ -4,7 +4,7 @@ use super::Place;
 use super::args::Deploy;
 use super::failure::CliError;
 use super::output::Terminal;
-use super::password;
+use super::{password, progress};
 use crate::chain::deploy::{DeployOrder, DeployStep, Deployed, deploy};
 use crate::chain::deployment::kind_of;
 use crate::chain::{accounts, connect};
@@ -49,6 +49,7 @@ pub(super) fn run(args: &Deploy, place: &Place, terminal: &mut Terminal) -> Resu
         .enable_all()
         .build()
         .map_err(|error| CliError::failed(format!("no threads: {}", error.kind())))?;
+    let bar = progress::bar(None, terminal);
     let deployed = runtime.block_on(async {
         let urls = config.chain.endpoints.iter().map(String::as_str);
         let endpoints = connect(urls, profile, RequestLimits::default())
@@ -65,9 +66,11 @@ pub(super) fn run(args: &Deploy, place: &Place, terminal: &mut Terminal) -> Resu
             folder: folder(&config, place),
             known_block: None,
         };
-        let steps = |step: DeployStep| tracing::info!("{}", describe_step(&step));
+        let steps = |step: DeployStep| bar.set_message(describe_step(&step));
         deploy(&order, &steps).await.map_err(|error| CliError::of(error.class(), &error))
-    })?;
+    });
+    bar.finish_and_clear();
+    let deployed = deployed?;
     terminal.answer(&answer(&deployed), describe)
 }
 
