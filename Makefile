@@ -10,12 +10,15 @@ MINUTES ?= 120
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 24
 
-.PHONY: setup demo demo-run test check
+.PHONY: setup demo demo-run demo-contracts test check
 setup:
 	@scripts/setup.sh
 
-demo: setup demo-run ## Play whole channel lives on a local chain, from nothing
+demo: setup demo-run ## Two real nodes pair, open, pay and close on a local chain, from nothing
 demo-run:
+	cargo build --locked -p lockstep
+	@node scripts/demo.mjs
+demo-contracts: setup ## The contract alone: two channel lives on a local chain, a cheat among them
 	@node contracts/script/demo.mjs
 
 test: setup ## Run all tests

@@ -28,7 +28,8 @@ step "contract gas" make --no-print-directory contracts-gas-check
 step "contract proofs, short set" make --no-print-directory contracts-prove-short
 step "simulator, 20,000 seeds" make --no-print-directory sim
 step "power cuts" make --no-print-directory powercut N=6
-step "demo" make --no-print-directory demo-run
+step "demo of the contract" node contracts/script/demo.mjs
+step "demo of two nodes" make --no-print-directory demo-run
 
 echo
 for name in "${failed[@]}"; do echo "failed: $name"; done
