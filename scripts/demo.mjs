@@ -45,6 +45,7 @@ const title = (text) => tell(`\n${text}`);
 const pause = () => new Promise((done) => setTimeout(done, POLL_MS));
 
 class Mismatch extends Error {}
+class Interrupted extends Error {}
 
 /// Every unit of money must be where it belongs.
 function expectEqual(what, actual, expected) {
@@ -137,30 +138,48 @@ async function main() {
   const bob = new Node("bob", options(ports[2], ports[3]));
   bob.env.LOCKSTEP_CHAIN_DEPLOYMENTS = join(alice.data, "deployments");
   const nodes = [bob, alice]; // Alice's node carries the chain: it ends last.
+  const signal = new Promise((done) => {
+    for (const name of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(name, done);
+  });
   try {
-    title("1. Two nodes, one local chain");
-    await alice.ask("init", "--yes", "--words-to", join(folder, "alice.words"));
-    await alice.start("--dev");
-    tell("   Alice's node has started a chain that makes a block a second, and put the contracts on it.");
-    const words = join(folder, "bob.words");
-    await bob.ask("init", "--yes", "--words-to", words);
-    await bob.start();
-    const chain = createPublicClient({ transport: http(url), pollingInterval: POLL_MS });
-    const owner = mnemonicToAccount(readFileSync(words, "utf8").trim(), { addressIndex: ACCOUNT_INDEX });
-    expectEqual("Bob's account", await account(bob), owner.address.toLowerCase());
-    await send(chain, url, RICH, { to: owner.address, value: parseEther("100") });
-    tell(`   Bob's node has joined it; his account ${owner.address} holds 100 ETH.`);
-
-    const accounts = new Accounts(chain);
-    for (const node of [alice, bob]) await accounts.add(node);
-    const first = await agreement(alice, bob, chain);
-    const others = await alone(alice, bob, chain, url, owner);
-    await accounts.close([first, ...others]);
-    if (isKept) await play(alice, bob);
+    await Promise.race([play(alice, bob, url), signal.then(() => { throw new Interrupted(); })]);
+    report();
+    if (isKept) {
+      explain(alice, bob);
+      await signal;
+    }
+  } catch (error) {
+    if (!(error instanceof Interrupted)) {
+      console.error(`The nodes' folders and logs are in ${folder}`);
+      throw error;
+    }
+    process.exitCode = 130;
   } finally {
     for (const node of nodes) await node.stop();
-    rmSync(folder, { recursive: true, force: true });
   }
+  rmSync(folder, { recursive: true, force: true });
+}
+
+/// All chapters.
+async function play(alice, bob, url) {
+  title("1. Two nodes, one local chain");
+  await alice.ask("init", "--yes", "--words-to", join(folder, "alice.words"));
+  await alice.start("--dev");
+  tell("   Alice's node has started a chain that makes a block a second, and put the contracts on it.");
+  const words = join(folder, "bob.words");
+  await bob.ask("init", "--yes", "--words-to", words);
+  await bob.start();
+  const chain = createPublicClient({ transport: http(url), pollingInterval: POLL_MS });
+  const owner = mnemonicToAccount(readFileSync(words, "utf8").trim(), { addressIndex: ACCOUNT_INDEX });
+  expectEqual("Bob's account", await account(bob), owner.address.toLowerCase());
+  await send(chain, url, RICH, { to: owner.address, value: parseEther("100") });
+  tell(`   Bob's node has joined it; his account ${owner.address} holds 100 ETH.`);
+
+  const accounts = new Accounts(chain);
+  for (const node of [alice, bob]) await accounts.add(node);
+  const first = await agreement(alice, bob, chain);
+  const others = await alone(alice, bob, chain, url, owner);
+  await accounts.close([first, ...others]);
 }
 
 /// Bob opens towards Alice's invite, both bring money; returns the channel's id once both may pay.
@@ -343,7 +362,7 @@ class Accounts {
 }
 
 /// The nodes go on until somebody has played enough.
-async function play(alice, bob) {
+function explain(alice, bob) {
   title("The nodes go on. In other terminals:");
   for (const node of [alice, bob]) {
     tell(`\n   # ${node.name}`);
@@ -354,9 +373,6 @@ async function play(alice, bob) {
   tell(`\n   alias lockstep=${binary}`);
   tell("   lockstep status; lockstep channels --all; lockstep invite   # and so on: lockstep --help");
   tell("\n   Ctrl-C ends both, and the chain.");
-  await new Promise((done) => {
-    for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, done);
-  });
 }
 
 async function expectBalances(alice, bob, id, forAlice, forBob) {
@@ -439,13 +455,16 @@ async function rpc(node, method, params) {
   return result;
 }
 
-const started = Date.now();
-try {
-  await main();
+function report() {
   figures.checks = checks;
   figures.seconds = (Date.now() - started) / 1000;
   tell(`\nAll ${checks} sums and refusals are exactly as they must be (${figures.seconds.toFixed(0)} s).`);
   if (isJson) console.log(JSON.stringify(figures));
+}
+
+const started = Date.now();
+try {
+  await main();
 } catch (error) {
   console.error(error instanceof Mismatch ? `WRONG: ${error.message}` : error);
   process.exitCode = 1;
