@@ -9,12 +9,14 @@ use lockstep_core::chain::{
 use lockstep_core::channel::is_over;
 use lockstep_core::error::ProtocolError;
 use lockstep_core::forward::{OutLock, out_lock};
-use lockstep_core::ids::{Side, Version};
+use lockstep_core::ids::{Sequence, Side, Version};
 use lockstep_core::input::Command;
 use lockstep_core::message::PeerMessage;
-use lockstep_core::money::Amount;
+use lockstep_core::money::{Amount, Net};
 use lockstep_core::output::Notice;
 use lockstep_core::record::{Dispute, Phase, RecordParts, Settlement};
+use lockstep_core::request::SigningContent;
+use lockstep_core::state::PartialWithdraw;
 use lockstep_core::time::{BlockTimestamp, Finality};
 use lockstep_core::update::{Action, MAX_UPDATES_BYTES, Memo, Payment};
 
@@ -213,4 +215,42 @@ fn p44_a_close_at_locks_that_we_do_not_know_may_hold_any_lock() {
         OutLock::Gone,
         "it stands at no locks"
     );
+}
+
+#[test]
+fn p47_a_connection_begins_with_how_far_each_line_is_known() {
+    let mut pair = Pair::open();
+    pair.one.pay(10).unwrap();
+    pair.one.pay(10).unwrap();
+    pair.exchange();
+    pair.two.pay(5).unwrap();
+    pair.exchange();
+    pair.connect_without_delivery();
+    for node in [&pair.one, &pair.two] {
+        let Some(PeerMessage::Reestablish(body)) = node.outbox.front() else {
+            panic!("a connection begins so")
+        };
+        assert_eq!((body.sequence1, body.sequence2), (Sequence(2), Sequence(1)));
+    }
+}
+
+#[test]
+fn p31_what_takes_a_version_says_which() {
+    let withdraw = PartialWithdraw {
+        channel_id: terms().channel_id(DOMAIN),
+        version: Version(7),
+        net: Net::default(),
+        locked1: Amount::ZERO,
+        locked2: Amount::ZERO,
+        locks_root: B256::ZERO,
+        out1: amount(1),
+        out2: Amount::ZERO,
+        deadline: BlockTimestamp(9),
+    };
+    assert_eq!(SigningContent::PartialWithdraw(withdraw).version(), Some(Version(7)));
+    let mut pair = Pair::open();
+    pair.one.pay(10).unwrap();
+    pair.exchange();
+    let state = pair.one.channel.parts().base.as_ref().unwrap().state;
+    assert_eq!(SigningContent::State(state).version(), Some(Version(1)));
 }
