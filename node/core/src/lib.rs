@@ -7,7 +7,7 @@
 //! In reading order: [`ids`], [`money`], [`time`], [`terms`], [`state`], [`lock`], [`update`],
 //! [`digest`], [`signature`], [`adjudicator`], [`message`], [`chain`], [`entry`], [`record`], [`request`],
 //! [`output`], [`commit`], [`input`], [`channel`], `change`, `phase`, `reestablish`, `recovery`, [`gap`],
-//! [`dispute`], `duty`, [`exposure`], [`forward`], [`transfer`].
+//! [`dispute`], `duty`, [`exposure`], [`protection`], [`forward`], [`transfer`].
 
 pub mod adjudicator;
 mod balance;
@@ -31,6 +31,7 @@ pub mod message;
 pub mod money;
 pub mod output;
 mod phase;
+pub mod protection;
 pub mod record;
 mod recovery;
 mod reestablish;
