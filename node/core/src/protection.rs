@@ -182,6 +182,16 @@ impl Protection {
         self.unprotected_at(self.exposure.relied())
     }
 
+    /// What it would cost if somebody held this version.
+    pub fn unprotected_from(&self, held: Version) -> Amount {
+        self.exposure.at(held)
+    }
+
+    /// Whether any tower lacks something that matters, though another may have it.
+    pub fn needs_any(&self) -> bool {
+        self.towers.keys().any(|tower| !self.unprotected_by(*tower).is_zero())
+    }
+
     /// What it would cost with this tower alone.
     pub fn unprotected_by(&self, tower: Address) -> Amount {
         self.exposure.at(self.held(tower).map_or(Version::ZERO, |held| held.version))
