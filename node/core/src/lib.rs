@@ -7,9 +7,10 @@
 //! In reading order: [`ids`], [`money`], [`time`], [`terms`], [`state`], [`lock`], [`update`],
 //! [`digest`], [`signature`], [`adjudicator`], [`message`], [`chain`], [`entry`], [`record`], [`request`],
 //! [`output`], [`commit`], [`input`], [`channel`], `change`, `phase`, `reestablish`, `recovery`, [`gap`],
-//! [`dispute`], `duty`, [`exposure`], [`forward`], [`transfer`].
+//! [`dispute`], `duty`, [`exposure`], [`appointment`], [`receipt`], [`possession`], [`forward`], [`transfer`].
 
 pub mod adjudicator;
+pub mod appointment;
 mod balance;
 pub mod chain;
 mod change;
@@ -31,6 +32,8 @@ pub mod message;
 pub mod money;
 pub mod output;
 mod phase;
+pub mod possession;
+pub mod receipt;
 pub mod record;
 mod recovery;
 mod reestablish;
