@@ -33,6 +33,15 @@ pub const MAX_MEMO_BYTES: u32 = 64;
 /// Steps of a possession proof: a tree of 2^40 channels is more than a tower can hold.
 pub const MAX_PROOF_STEPS: u32 = 40;
 
+/// Channels that one answer to a `List` names: 8 KiB of them.
+pub const MAX_LISTED_CHANNELS: u32 = 256;
+
+/// Contracts that a tower may say it watches.
+pub const MAX_TOWER_DOMAINS: u32 = 32;
+
+/// Chains of which a heartbeat tells.
+pub const MAX_HEARTBEAT_CHAINS: u32 = 32;
+
 /// Messages nested deeper than this are refused by the decoder (prost's own limit is 100).
 ///
 /// The deepest schema nests five messages.

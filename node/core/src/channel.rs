@@ -72,6 +72,7 @@ impl Channel {
             Input::Disconnected => change.session.heard(false),
             Input::Tick { now } => tick(&mut change, now),
             Input::Peer(message) => handle_peer(&mut change, message)?,
+            Input::Decline(message) => decline(&mut change, message)?,
             Input::Chain(event) => disputed::handle_chain(&mut change, event)?,
             Input::Finalized(block) => disputed::handle_finalized(&mut change, block)?,
             Input::Head(block) => change.session.head = block,
@@ -204,6 +205,19 @@ fn handle_peer(change: &mut Change<'_>, message: PeerMessage) -> Result<(), Prot
         PeerMessage::CloseRequest { min_version } => closing::handle_request(change, min_version),
         PeerMessage::Reestablish(body) => reestablish::handle(change, &body),
     }
+}
+
+/// Refuses income, by the protocol's own words for it; P81.
+fn decline(change: &mut Change<'_>, message: PeerMessage) -> Result<(), ProtocolError> {
+    if let PeerMessage::Propose { proposal, .. } = &message
+        && open::accept::decline_propose(change, proposal)?
+    {
+        return Ok(());
+    }
+    if let PeerMessage::Intent { updates } = message {
+        return open::intent::decline_intent(change, updates);
+    }
+    handle_peer(change, message)
 }
 
 fn handle_command(change: &mut Change<'_>, command: Command) -> Result<(), ProtocolError> {

@@ -4,7 +4,10 @@
 //! hold Solidity, viem and this file to the same bytes.
 
 use crate::adjudicator::{PresentedState, PresentedWithdraw};
+use crate::appointment::TowerAccess;
 use crate::ids::{AccountRef, ChannelId, Digest, Domain, Version};
+use crate::possession::PossessionRoot;
+use crate::receipt::Receipt;
 use crate::state::{CloseIntent, Open, PartialWithdraw, State, Take};
 use crate::terms::AsFlattenedBytes;
 use crate::time::BlockTimestamp;
@@ -20,6 +23,9 @@ mod typed {
         struct PartialWithdraw { bytes32 channelId; uint64 version; int256 net; uint256 locked1; uint256 locked2; bytes32 locksRoot; uint256 out1; uint256 out2; uint64 deadline; }
         struct Open { bytes32 channelId; uint256 minDeposit1; uint64 deadline; }
         struct CloseIntent { bytes32 channelId; uint8 side; uint64 minVersion; uint64 deadline; }
+        struct TowerReceipt { address tower; bytes32 channelId; uint64 version; bytes32 stateHash; uint64 validFrom; uint64 validUntil; uint32 minWindow; uint256 insured; address beneficiary; uint64 withdrawVersion; }
+        struct TowerAccess { bytes32 channelId; uint8 side; uint8 action; address tower; address account; }
+        struct PossessionRoot { address tower; uint64 epoch; uint64 chainId; uint64 blockNumber; bytes32 blockHash; bytes32 root; uint256 insured; uint64 channels; }
         struct Take { address token; address account; address to; uint256 amount; uint256 id; uint64 deadline; }
     }
 }
@@ -156,6 +162,34 @@ impl SigningDomain {
         }))
     }
 
+    /// Digest of a tower's receipt. It is under the channel contract's domain, so that a bond contract can
+    /// make it from what it knows about the channel.
+    pub fn receipt(&self, receipt: &Receipt) -> Digest {
+        self.digest(&typed::TowerReceipt {
+            tower: receipt.tower,
+            channelId: receipt.channel_id.0,
+            version: receipt.version.0,
+            stateHash: receipt.state_hash.0,
+            validFrom: receipt.valid_from.0,
+            validUntil: receipt.valid_until.0,
+            minWindow: receipt.min_window,
+            insured: receipt.insured.to_u256(),
+            beneficiary: receipt.beneficiary,
+            withdrawVersion: receipt.withdraw_version.0,
+        })
+    }
+
+    /// Digest of one side's word that an account at a tower acts for it.
+    pub fn tower_access(&self, access: &TowerAccess) -> Digest {
+        self.digest(&typed::TowerAccess {
+            channelId: access.channel_id.0,
+            side: access.side.number(),
+            action: access.action.number(),
+            tower: access.tower,
+            account: access.account,
+        })
+    }
+
     /// `keccak256(0x1901 || separator || hashStruct(value))`.
     fn digest<T: SolStruct>(&self, value: &T) -> Digest {
         let words = [self.separator, value.eip712_hash_struct()];
@@ -163,6 +197,23 @@ impl SigningDomain {
         bytes.extend(words.as_slice().as_flattened_bytes());
         Digest(keccak256(bytes))
     }
+}
+
+/// Digest of a tower's root, in a domain without chain and contract: it covers channels of all of them.
+pub fn possession_root(root: &PossessionRoot) -> Digest {
+    let domain =
+        Eip712Domain::new(Some(DOMAIN_NAME.into()), Some(DOMAIN_VERSION.into()), None, None, None);
+    let value = typed::PossessionRoot {
+        tower: root.tower,
+        epoch: root.epoch,
+        chainId: root.chain_id,
+        blockNumber: root.block_number.0,
+        blockHash: root.block_hash,
+        root: root.root.hash,
+        insured: root.root.insured.to_u256(),
+        channels: root.channels,
+    };
+    Digest(value.eip712_signing_hash(&domain))
 }
 
 #[cfg(test)]

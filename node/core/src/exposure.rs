@@ -2,8 +2,13 @@
 //!
 //! Source: watchtower §3. `worst` is our balance at a version with all locks left out.
 
+use crate::balance::worst_balances;
+use crate::error::ProtocolError;
 use crate::ids::Version;
+use crate::lock::Lock;
 use crate::money::Amount;
+use crate::record::RecordParts;
+use crate::rules;
 use std::collections::VecDeque;
 
 /// Steps that are kept apart; beyond it older ones are merged, which only overstates the exposure.
@@ -13,11 +18,23 @@ const MAX_STEPS: usize = 64;
 ///
 /// A tower that holds version `t` can be beaten by any version from `t` on that the peer may hold
 /// co-signed. So the exposure is what we rely on now, less the least of our balances since `t`.
+///
+/// # Invariants
+/// Whatever is not known exactly, after a restart or beyond the steps that are kept, overstates it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Exposure {
     // Versions and balances, both strictly rising: a version is gone once a later one was worse.
     least: VecDeque<(Version, Amount)>,
     newest: Amount,
+}
+
+/// What is kept of an [`Exposure`] while the node is down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Floor {
+    /// No version above it was known when this was written.
+    pub through: Version,
+    /// The least of our balances over all versions through it.
+    pub least: Amount,
 }
 
 impl Exposure {
@@ -26,12 +43,127 @@ impl Exposure {
         Self { least: VecDeque::from([(Version::ZERO, deposit)]), newest: deposit }
     }
 
+    /// Takes a channel up again after a start. Without a floor, or with one that newer versions may have
+    /// passed below, an older version may give us nothing at all.
+    ///
+    /// # Errors
+    /// If the record's amounts do not add up.
+    pub fn resume(parts: &RecordParts, floor: Option<Floor>) -> Result<Self, ProtocolError> {
+        let version = relied_version(parts);
+        let relied = relied_on(parts)?;
+        if parts.guard.highest == Version::ZERO {
+            return Ok(Self::new(relied));
+        }
+        let known = floor.filter(|floor| floor.through >= parts.guard.highest);
+        let before = known.map_or(Amount::ZERO, |floor| floor.least);
+        let mut exposure = Self::new(before);
+        if let Some(last) = previous(version) {
+            exposure.least = VecDeque::from([(last, before)]);
+        }
+        exposure.rely_on(version, relied);
+        exposure.observe(parts)?;
+        Ok(exposure)
+    }
+
+    /// Takes in a record as it is on disk now: what we rely on, and what is in flight.
+    ///
+    /// Called after every change; also expiry of a lock and a secret that was learned change what we
+    /// rely on.
+    ///
+    /// # Errors
+    /// If the record's amounts do not add up.
+    pub fn observe(&mut self, parts: &RecordParts) -> Result<(), ProtocolError> {
+        self.rely_on(relied_version(parts), relied_on(parts)?);
+        let seen = self.through();
+        for proposal in parts.in_flight.iter().filter(|entry| entry.state.version > seen) {
+            let worst = worst_balances(parts, Some(&proposal.state))?.of(parts.setup.side);
+            self.may_be_settled(proposal.state.version, worst);
+        }
+        Ok(())
+    }
+
     /// A version that the peer may hold co-signed, co-signed or in flight, gives us `worst`.
     pub fn may_be_settled(&mut self, version: Version, worst: Amount) {
+        if version > self.through() || self.least.is_empty() {
+            self.append(version, worst);
+        } else {
+            self.replace(version, worst);
+        }
+    }
+
+    /// A version became what we rely on, or gives us something else than before.
+    pub fn rely_on(&mut self, version: Version, worst: Amount) {
+        self.may_be_settled(version, worst);
+        self.newest = worst;
+    }
+
+    /// What we rely on.
+    pub fn relied(&self) -> Amount {
+        self.newest
+    }
+
+    /// What a tower that holds this version leaves unprotected.
+    pub fn at(&self, held: Version) -> Amount {
+        self.beyond(held, self.newest)
+    }
+
+    /// The same, if we relied on this much.
+    pub fn beyond(&self, held: Version, relied: Amount) -> Amount {
+        // Balances rise with versions here, so the first step that still counts is the least.
+        let least = self.least.iter().find(|(version, _)| *version >= held);
+        least.map_or(Amount::ZERO, |(_, least)| relied.saturating_sub(*least))
+    }
+
+    /// What to keep over a restart.
+    pub fn floor(&self) -> Floor {
+        let least = self.least.front().map_or(Amount::ZERO, |(_, least)| *least);
+        Floor { through: self.through(), least }
+    }
+
+    /// The newest version that was seen; it is always the last step.
+    fn through(&self) -> Version {
+        self.least.back().map_or(Version::ZERO, |(version, _)| *version)
+    }
+
+    fn append(&mut self, version: Version, worst: Amount) {
         while self.least.back().is_some_and(|(_, least)| *least >= worst) {
             self.least.pop_back();
         }
         self.least.push_back((version, worst));
+        self.merge_oldest();
+    }
+
+    /// A version that was seen before gives us another amount: a lock of it was decided, or money came in.
+    fn replace(&mut self, version: Version, worst: Amount) {
+        let place = self.least.partition_point(|(at, _)| *at < version);
+        let Some((at, least)) = self.least.get(place).copied() else { return };
+        if worst > least && at == version {
+            // The step may stand for older versions too, so it stays for them.
+            self.least.remove(place);
+            let older = place.checked_sub(1).and_then(|last| self.least.get(last)).copied();
+            let mut place = place;
+            match previous(version) {
+                Some(last) if older.is_none_or(|(at, _)| at < last) => {
+                    self.least.insert(place, (last, least));
+                    place = place.saturating_add(1);
+                }
+                Some(_) | None => {}
+            }
+            if self.least.get(place).is_none_or(|(_, later)| *later > worst) {
+                self.least.insert(place, (version, worst));
+            }
+        } else if worst < least {
+            if at == version {
+                self.least.remove(place);
+            }
+            let worse = self.least.partition_point(|(_, balance)| *balance < worst).min(place);
+            self.least.drain(worse..place);
+            self.least.insert(worse, (version, worst));
+        }
+        self.merge_oldest();
+    }
+
+    fn merge_oldest(&mut self) {
         while self.least.len() > MAX_STEPS {
             // The worse of the two, at the newer version: never less than the true exposure.
             let dropped = self.least.pop_front();
@@ -40,26 +172,41 @@ impl Exposure {
             }
         }
     }
+}
 
-    /// A version became what we rely on.
-    pub fn rely_on(&mut self, version: Version, worst: Amount) {
-        self.may_be_settled(version, worst);
-        self.newest = worst;
-    }
+fn previous(version: Version) -> Option<Version> {
+    version.0.checked_sub(1).map(Version)
+}
 
-    /// What a tower that holds this version leaves unprotected.
-    pub fn at(&self, held: Version) -> Amount {
-        // Balances rise with versions here, so the first step that still counts is the least.
-        let least = self.least.iter().find(|(version, _)| *version >= held);
-        least.map_or(Amount::ZERO, |(_, least)| self.newest.saturating_sub(*least))
-    }
+fn relied_version(parts: &RecordParts) -> Version {
+    parts.base.as_ref().map_or(Version::ZERO, |base| base.state.version)
+}
 
-    /// A tower holds this version for good: older ones no longer matter.
-    pub fn protected(&mut self, held: Version) {
-        while self.least.len() > 1 && self.least.front().is_some_and(|(version, _)| *version < held)
-        {
-            self.least.pop_front();
-        }
+/// What the newest co-signed state gives us for certain: our balance without any lock, and the locks that
+/// are ours whatever the peer does.
+pub(crate) fn relied_on(parts: &RecordParts) -> Result<Amount, ProtocolError> {
+    let base = parts.base.as_ref();
+    let worst = worst_balances(parts, base.map(|base| &base.state))?.of(parts.setup.side);
+    Ok(with_own_locks(parts, worst, base.map_or(&[][..], |base| &base.locks)))
+}
+
+/// Adds to a state's balance the locks in it that are as good as ours.
+pub(crate) fn with_own_locks(parts: &RecordParts, worst: Amount, locks: &[Lock]) -> Amount {
+    let own = locks.iter().filter(|lock| is_ours(parts, lock));
+    // A sum that does not fit is more than anybody has.
+    own.fold(worst, |sum, lock| sum.checked_add(lock.amount).unwrap_or(Amount::MAX))
+}
+
+/// A lock to us counts from the moment on at which we know its secret; one of ours once it is over.
+fn is_ours(parts: &RecordParts, lock: &Lock) -> bool {
+    let is_over = rules::now(parts) > lock.expiry;
+    let known = parts.secrets.get(&lock.hash);
+    let revealed = known.and_then(|known| known.revealed_at);
+    let was_in_time = revealed.is_some_and(|at| at <= lock.expiry);
+    if lock.payer() == parts.setup.side {
+        is_over && !was_in_time
+    } else {
+        was_in_time || (known.is_some() && !is_over)
     }
 }
 
@@ -69,6 +216,10 @@ mod tests {
 
     fn amount(value: u64) -> Amount {
         Amount::from(value)
+    }
+
+    fn version(value: usize) -> Version {
+        Version(u64::try_from(value).unwrap())
     }
 
     /// The definition, by looking at every version.
@@ -108,22 +259,59 @@ mod tests {
         exposure.rely_on(Version(1), amount(150));
         exposure.may_be_settled(Version(2), amount(60));
         assert_eq!(exposure.at(Version(1)), amount(90));
-        exposure.protected(Version(2));
         assert_eq!(exposure.at(Version(2)), amount(90));
     }
 
     #[test]
-    fn what_a_tower_holds_is_forgotten_but_not_the_version_itself() {
-        let mut exposure = Exposure::new(amount(10));
-        for version in 1..5u64 {
-            exposure.rely_on(Version(version), amount(10 + 10 * version));
-        }
-        exposure.protected(Version(3));
-        assert_eq!(exposure.least.front(), Some(&(Version(3), amount(40))));
-        assert_eq!(exposure.at(Version(3)), amount(10));
+    fn a_version_that_gives_more_than_before_leaves_older_ones_as_they_were() {
+        let mut exposure = Exposure::new(amount(100));
+        exposure.rely_on(Version(1), amount(90));
+        exposure.may_be_settled(Version(2), amount(95));
+        exposure.rely_on(Version(1), amount(120));
+        assert_eq!(exposure.at(Version::ZERO), amount(30));
+        // The version in flight gives less, and follows.
+        assert_eq!(exposure.at(Version(1)), amount(25));
+        exposure.rely_on(Version(2), amount(140));
+        assert_eq!(exposure.at(Version::ZERO), amount(50));
+        assert_eq!(exposure.at(Version(1)), amount(45));
+        assert_eq!(exposure.at(Version(2)), Amount::ZERO);
     }
 
     #[test]
+    fn any_history_of_changes_never_understates() {
+        // Each step: a version, what it gives now, and whether we rely on it.
+        let mut random = 7u64;
+        let mut draw = |below: u64| {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (random >> 33) % below
+        };
+        for round in 0..300 {
+            let mut exposure = Exposure::new(amount(50));
+            // The least that each version ever gave: what it gives now may be more, never less.
+            let mut now = vec![50u64];
+            let mut relied = 0usize;
+            for _ in 0..40 {
+                if draw(3) == 0 {
+                    let place = usize::try_from(draw(u64::try_from(now.len()).unwrap())).unwrap();
+                    relied = relied.max(place);
+                } else {
+                    now.push(draw(100));
+                    let newest = version(now.len() - 1);
+                    exposure.may_be_settled(newest, amount(*now.last().unwrap()));
+                }
+                let fresh = draw(100);
+                now[relied] = fresh;
+                exposure.rely_on(version(relied), amount(fresh));
+                for held in 0..now.len() {
+                    let least = now[held..].iter().min().unwrap();
+                    let truth = amount(fresh.saturating_sub(*least));
+                    let told = exposure.at(version(held));
+                    assert!(told >= truth, "round {round}: {now:?} {relied} {held} {told} {truth}");
+                }
+            }
+        }
+    }
+
     fn a_full_history_keeps_every_step_it_has_room_for() {
         let mut exposure = Exposure::new(amount(1));
         let steps = u64::try_from(MAX_STEPS).unwrap();

@@ -28,6 +28,9 @@ pub enum Input {
     },
     /// The counterparty says something; nothing in it has been checked.
     Peer(PeerMessage),
+    /// The counterparty said something that would give us more than may be unprotected: what gives us
+    /// anything in it is refused, all else is taken as if it had just been said.
+    Decline(PeerMessage),
     /// Something happened on chain.
     Chain(ChainEvent),
     /// A block became final; all its facts were handed over before.

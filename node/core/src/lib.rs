@@ -7,9 +7,11 @@
 //! In reading order: [`ids`], [`money`], [`time`], [`terms`], [`state`], [`lock`], [`update`],
 //! [`digest`], [`signature`], [`adjudicator`], [`message`], [`chain`], [`entry`], [`record`], [`request`],
 //! [`output`], [`commit`], [`input`], [`channel`], `change`, `phase`, `reestablish`, `recovery`, [`gap`],
-//! [`dispute`], `duty`, [`exposure`], [`forward`], [`transfer`].
+//! [`dispute`], `duty`, [`exposure`], [`protection`], [`appointment`], [`receipt`], [`possession`], [`forward`],
+//! [`transfer`].
 
 pub mod adjudicator;
+pub mod appointment;
 mod balance;
 pub mod chain;
 mod change;
@@ -31,6 +33,9 @@ pub mod message;
 pub mod money;
 pub mod output;
 mod phase;
+pub mod possession;
+pub mod protection;
+pub mod receipt;
 pub mod record;
 mod recovery;
 mod reestablish;

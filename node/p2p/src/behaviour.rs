@@ -55,7 +55,7 @@ impl Behaviour {
         let serves = config.relay_server.is_some();
         Ok(Self {
             admission: admission::Behaviour::new(admission, ports.clock.clone()),
-            stream: stream::Behaviour::default(),
+            stream: stream::Behaviour::new(stream::PROTOCOL),
             identify: observed::Behaviour::new(identify::Behaviour::new(identify)),
             relay_client,
             relay_server: config

@@ -5,11 +5,10 @@
 //! peers read in the same bytes can't differ. New fields come with a feature bit.
 
 use lockstep_core::error::ErrorClass;
+use lockstep_proto::limit::{MAX_PEER_FRAME_BYTES, MAX_TOWER_FRAME_BYTES};
 use lockstep_proto::v1;
 use prost::Message;
 use thiserror::Error;
-
-use crate::limits::MAX_FRAME_BYTES;
 
 /// Why bytes are no frame, or a frame no bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -38,12 +37,34 @@ impl CodecError {
     }
 }
 
-/// Decodes a frame; `scratch` is any buffer, used again for each frame.
+/// A schema whose messages travel in frames.
+pub trait Frame: Message + Default {
+    /// Units: bytes of the largest one.
+    const MAX_BYTES: u32;
+}
+
+impl Frame for v1::PeerFrame {
+    const MAX_BYTES: u32 = MAX_PEER_FRAME_BYTES;
+}
+
+impl Frame for v1::TowerFrame {
+    const MAX_BYTES: u32 = MAX_TOWER_FRAME_BYTES;
+}
+
+/// Decodes a frame of the channel protocol; `scratch` is any buffer, used again for each frame.
 ///
 /// # Errors
 /// [`CodecError`].
 pub fn decode(bytes: &[u8], scratch: &mut Vec<u8>) -> Result<v1::PeerFrame, CodecError> {
-    let frame = v1::PeerFrame::decode(bytes).map_err(|_| CodecError::NotAMessage)?;
+    decode_as(bytes, scratch)
+}
+
+/// As [`decode`], of any of our protocols.
+///
+/// # Errors
+/// [`CodecError`].
+pub fn decode_as<F: Frame>(bytes: &[u8], scratch: &mut Vec<u8>) -> Result<F, CodecError> {
+    let frame = F::decode(bytes).map_err(|_| CodecError::NotAMessage)?;
     if frame.encoded_len() != bytes.len() {
         return Err(CodecError::NotCanonical);
     }
@@ -56,10 +77,10 @@ pub fn decode(bytes: &[u8], scratch: &mut Vec<u8>) -> Result<v1::PeerFrame, Code
 ///
 /// # Errors
 /// [`CodecError::TooLarge`].
-pub fn len(frame: &v1::PeerFrame) -> Result<u32, CodecError> {
+pub fn len<F: Frame>(frame: &F) -> Result<u32, CodecError> {
     let len = frame.encoded_len();
     match u32::try_from(len) {
-        Ok(short) if short <= MAX_FRAME_BYTES => Ok(short),
+        Ok(short) if short <= F::MAX_BYTES => Ok(short),
         Ok(_) | Err(_) => Err(CodecError::TooLarge { len }),
     }
 }
@@ -68,7 +89,7 @@ pub fn len(frame: &v1::PeerFrame) -> Result<u32, CodecError> {
 ///
 /// # Errors
 /// [`CodecError::TooLarge`]; the buffer is as before.
-pub fn encode(frame: &v1::PeerFrame, buffer: &mut Vec<u8>) -> Result<(), CodecError> {
+pub fn encode<F: Frame>(frame: &F, buffer: &mut Vec<u8>) -> Result<(), CodecError> {
     let len = len(frame)?;
     let before = buffer.len();
     buffer.extend(len.to_be_bytes());

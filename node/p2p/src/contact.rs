@@ -54,7 +54,7 @@ pub enum ConnectError {
     #[error(transparent)]
     NotAdmitted(#[from] NotAdmitted),
     /// The peer does not speak the protocol.
-    #[error("peer does not speak the channel protocol")]
+    #[error("peer does not speak the protocol")]
     NoProtocol,
     /// The session did not come to stand, or ended at once.
     #[error(transparent)]

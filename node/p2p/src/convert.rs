@@ -14,6 +14,7 @@ use lockstep_core::money::{Amount, Net};
 use lockstep_core::signature::StateSignature;
 use thiserror::Error;
 
+pub(crate) use hello::{head_from, head_to};
 pub use hello::{hello_from, hello_to, proof_from, proof_to};
 pub use message::{message_from, message_to};
 
@@ -61,7 +62,7 @@ impl Malformed {
 }
 
 /// A core type with a form on the wire.
-trait Wire: Sized {
+pub(crate) trait Wire: Sized {
     /// The form on the wire.
     type Proto;
 
@@ -76,12 +77,15 @@ trait Wire: Sized {
 }
 
 /// A field that must be there.
-fn required<T: Wire>(proto: Option<T::Proto>, field: &'static str) -> Result<T, Malformed> {
+pub(crate) fn required<T: Wire>(
+    proto: Option<T::Proto>,
+    field: &'static str,
+) -> Result<T, Malformed> {
     T::from_proto(proto.ok_or(Malformed::Absent { field })?)
 }
 
 /// A list with a limit.
-fn list<T: Wire>(
+pub(crate) fn list<T: Wire>(
     protos: Vec<T::Proto>,
     limit: usize,
     field: &'static str,
@@ -93,25 +97,28 @@ fn list<T: Wire>(
 }
 
 /// The forms of a list.
-fn protos<T: Wire>(values: &[T]) -> Vec<T::Proto> {
+pub(crate) fn protos<T: Wire>(values: &[T]) -> Vec<T::Proto> {
     values.iter().map(T::to_proto).collect()
 }
 
 /// Bytes of exactly `N`.
-fn fixed<const N: usize>(bytes: &[u8], field: &'static str) -> Result<[u8; N], Malformed> {
+pub(crate) fn fixed<const N: usize>(
+    bytes: &[u8],
+    field: &'static str,
+) -> Result<[u8; N], Malformed> {
     bytes.try_into().map_err(|_| Malformed::OutOfRange { field })
 }
 
-fn hash(bytes: &[u8], field: &'static str) -> Result<B256, Malformed> {
+pub(crate) fn hash(bytes: &[u8], field: &'static str) -> Result<B256, Malformed> {
     fixed(bytes, field).map(B256::new)
 }
 
-fn address(bytes: &[u8], field: &'static str) -> Result<Address, Malformed> {
+pub(crate) fn address(bytes: &[u8], field: &'static str) -> Result<Address, Malformed> {
     fixed(bytes, field).map(Address::new)
 }
 
 /// An account tells its kind of chain by its width.
-fn account(bytes: &[u8], field: &'static str) -> Result<AccountRef, Malformed> {
+pub(crate) fn account(bytes: &[u8], field: &'static str) -> Result<AccountRef, Malformed> {
     match bytes.len() {
         20 => address(bytes, field).map(AccountRef::Evm),
         32 => hash(bytes, field).map(AccountRef::Starknet),
@@ -119,26 +126,26 @@ fn account(bytes: &[u8], field: &'static str) -> Result<AccountRef, Malformed> {
     }
 }
 
-fn account_bytes(account: AccountRef) -> Vec<u8> {
+pub(crate) fn account_bytes(account: AccountRef) -> Vec<u8> {
     match account {
         AccountRef::Evm(address) => address.to_vec(),
         AccountRef::Starknet(felt) => felt.to_vec(),
     }
 }
 
-fn signature(bytes: &[u8], field: &'static str) -> Result<StateSignature, Malformed> {
+pub(crate) fn signature(bytes: &[u8], field: &'static str) -> Result<StateSignature, Malformed> {
     fixed(bytes, field).map(StateSignature)
 }
 
 /// An amount without leading zero bytes, so that each amount has one form.
-fn amount(bytes: &[u8], field: &'static str) -> Result<Amount, Malformed> {
+pub(crate) fn amount(bytes: &[u8], field: &'static str) -> Result<Amount, Malformed> {
     if bytes.first() == Some(&0) {
         return Err(Malformed::OutOfRange { field });
     }
     Amount::from_be_slice(bytes).ok_or(Malformed::OutOfRange { field })
 }
 
-fn amount_bytes(amount: Amount) -> Vec<u8> {
+pub(crate) fn amount_bytes(amount: Amount) -> Vec<u8> {
     let bytes = amount.to_be_bytes();
     let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
     bytes.get(zeros..).unwrap_or_default().to_vec()

@@ -17,7 +17,7 @@ use crate::limits::MAX_FRAME_BYTES;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum FrameError {
     /// A length of zero or above the limit.
-    #[error("frame of {len} bytes is not between 1 and {MAX_FRAME_BYTES}")]
+    #[error("frame of {len} bytes is empty or larger than its protocol allows")]
     Length {
         /// What the prefix says.
         len: u32,
@@ -57,12 +57,20 @@ impl FrameError {
 pub struct FrameLen(u32);
 
 impl FrameLen {
-    /// Checks a length prefix.
+    /// Checks a length prefix of the channel protocol.
     ///
     /// # Errors
     /// [`FrameError::Length`].
     pub fn new(len: u32) -> Result<Self, FrameError> {
-        if len == 0 || len > MAX_FRAME_BYTES {
+        Self::within(len, MAX_FRAME_BYTES)
+    }
+
+    /// Checks a length prefix of a protocol whose frames have at most so many bytes.
+    ///
+    /// # Errors
+    /// [`FrameError::Length`].
+    pub fn within(len: u32, most: u32) -> Result<Self, FrameError> {
+        if len == 0 || len > most {
             return Err(FrameError::Length { len });
         }
         Ok(Self(len))
@@ -83,6 +91,19 @@ pub async fn read_len<R: AsyncRead + Unpin>(
     silence: Duration,
     within: Duration,
 ) -> Result<FrameLen, FrameError> {
+    read_len_of(reader, MAX_FRAME_BYTES, silence, within).await
+}
+
+/// As [`read_len`], of a protocol whose frames have at most so many bytes.
+///
+/// # Errors
+/// [`FrameError`]; the stream is of no use any more.
+pub async fn read_len_of<R: AsyncRead + Unpin>(
+    reader: &mut R,
+    most: u32,
+    silence: Duration,
+    within: Duration,
+) -> Result<FrameLen, FrameError> {
     let mut prefix = [0; 4];
     let (first, rest) = prefix.split_at_mut(1);
     let read = timeout(silence, reader.read(first)).await.map_err(|_| FrameError::Silent)?;
@@ -92,7 +113,7 @@ pub async fn read_len<R: AsyncRead + Unpin>(
         Err(error) => return Err(broke(&error)),
     }
     read_all(reader, rest, within).await?;
-    FrameLen::new(u32::from_be_bytes(prefix))
+    FrameLen::within(u32::from_be_bytes(prefix), most)
 }
 
 /// Reads what a length has announced into a buffer that is used again for each frame.

@@ -24,7 +24,7 @@ use lockstep_core::terms::Features;
 use thiserror::Error;
 
 pub(crate) use binding::signer_key;
-pub use binding::{Handshake, HandshakeEnd};
+pub use binding::{Handshake, HandshakeEnd, Purpose};
 
 /// The version of the handshake and of all frames. Another one is refused: there is no downgrade (P69).
 pub const PROTOCOL_VERSION: u32 = 1;
@@ -142,6 +142,7 @@ pub enum Role {
 /// A handshake that waits for the peer's hello.
 #[derive(Clone, Debug)]
 pub struct Opening {
+    purpose: Purpose,
     local_peer: PeerId,
     remote_peer: PeerId,
     ours: Hello,
@@ -150,6 +151,7 @@ pub struct Opening {
 /// A handshake whose hellos fit; proofs are exchanged next.
 #[derive(Clone, Debug)]
 pub struct Proving {
+    purpose: Purpose,
     ours: HandshakeEnd,
     theirs: HandshakeEnd,
     features: Features,
@@ -207,7 +209,12 @@ impl Hello {
 impl Opening {
     /// A handshake between two peers whom the transport has authenticated.
     pub fn new(local_peer: PeerId, remote_peer: PeerId, ours: Hello) -> Self {
-        Self { local_peer, remote_peer, ours }
+        Self { purpose: Purpose::Channel, local_peer, remote_peer, ours }
+    }
+
+    /// The same, for a session with a watchtower.
+    pub fn with_tower(local_peer: PeerId, remote_peer: PeerId, ours: Hello) -> Self {
+        Self { purpose: Purpose::Tower, local_peer, remote_peer, ours }
     }
 
     /// Our hello.
@@ -250,6 +257,7 @@ impl Opening {
         // Both factors hold known bits only, since ours do.
         let common = self.ours.offered() & theirs.offered();
         Ok(Proving {
+            purpose: self.purpose,
             ours: self.ours.end(self.local_peer),
             theirs: theirs.end(self.remote_peer),
             features: Features::from_bits(common).unwrap_or(Features::NONE),
@@ -262,6 +270,7 @@ impl Proving {
     /// What we sign.
     pub fn to_sign(&self) -> Handshake {
         Handshake {
+            purpose: self.purpose,
             protocol_version: PROTOCOL_VERSION,
             signer: self.ours.clone(),
             verifier: self.theirs.clone(),
@@ -274,6 +283,7 @@ impl Proving {
     /// If it is not by the node key that the peer shows, over exactly this handshake.
     pub fn verify(&self, proof: StateSignature) -> Result<Authenticated, HandshakeError> {
         let signed = Handshake {
+            purpose: self.purpose,
             protocol_version: PROTOCOL_VERSION,
             signer: self.theirs.clone(),
             verifier: self.ours.clone(),

@@ -7,7 +7,7 @@
 //! In reading order: [`network`] (the handle), [`event`], [`config`], [`port`], [`contact`], [`limits`];
 //! `service` (the task that owns the swarm), `session` (one peer's task), [`handshake`], [`frame`],
 //! [`codec`], [`convert`]; `admission`, `budget`, `token_bucket`, `backoff`; `behaviour`, `observed`, `stream`,
-//! `transport`, `muxer`; [`invite`].
+//! `transport`, `muxer`; [`invite`]; [`tower`] (nodes and watchtowers).
 
 mod admission;
 mod backoff;
@@ -30,6 +30,7 @@ mod service;
 pub mod session;
 mod stream;
 mod token_bucket;
+pub mod tower;
 mod transport;
 
 pub use admission::{ConnectionCounts, NotAdmitted};

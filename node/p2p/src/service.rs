@@ -4,7 +4,7 @@
 //! Everything that can wake it is in [`Service::run`]. Reading order: `dial` (looking for contacts),
 //! `swarm` (what libp2p says), `sessions` (which session stands), `relays` (being reachable through them).
 
-mod dial;
+pub(crate) mod dial;
 mod relays;
 mod sessions;
 mod swarm;

@@ -4,7 +4,7 @@
 //! ([`crate::handshake`]), waits for the service to say that it may stand, and then reads and writes at the
 //! same time. It is the only place that reads what a peer sends.
 
-mod greet;
+pub(crate) mod greet;
 pub(crate) mod precedence;
 mod read;
 mod task;

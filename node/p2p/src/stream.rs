@@ -1,4 +1,4 @@
-//! The protocol of channels as a libp2p behaviour: opens a stream when told to, hands over the streams
+//! A protocol of ours as a libp2p behaviour: opens a stream when told to, hands over the streams
 //! that peers open, at most one each way on a connection.
 
 use std::collections::VecDeque;
@@ -19,7 +19,7 @@ use libp2p::swarm::{
 
 use crate::handshake::Role;
 
-/// The protocol's name.
+/// The name of the protocol between counterparties.
 pub const PROTOCOL: StreamProtocol = StreamProtocol::new("/lockstep/channel/1");
 
 /// A stream for one session, or none.
@@ -36,8 +36,10 @@ pub(crate) struct StreamEvent {
 }
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Behaviour {
+    protocol: StreamProtocol,
+    is_listening: bool,
     // Bounded by the connections: each can add one event per stream, and has two at most.
     queue: VecDeque<ToSwarm<StreamEvent, Command>>,
 }
@@ -52,6 +54,27 @@ pub(crate) enum Command {
 }
 
 impl Behaviour {
+    /// Streams of one protocol, opened by either end.
+    pub(crate) fn new(protocol: StreamProtocol) -> Self {
+        Self { protocol, is_listening: true, queue: VecDeque::new() }
+    }
+
+    /// Streams of one protocol that only we open.
+    pub(crate) fn dialing(protocol: StreamProtocol) -> Self {
+        Self { is_listening: false, ..Self::new(protocol) }
+    }
+
+    fn handler(&self) -> Handler {
+        Handler {
+            protocol: self.protocol.clone(),
+            is_listening: self.is_listening,
+            has_inbound: false,
+            has_outbound: false,
+            asks: false,
+            ready: VecDeque::new(),
+        }
+    }
+
     /// Opens a stream on a connection; the answer is an event.
     pub(crate) fn open(&mut self, peer: PeerId, connection: ConnectionId) {
         self.tell(peer, connection, Command::Open);
@@ -79,7 +102,7 @@ impl NetworkBehaviour for Behaviour {
         _: &Multiaddr,
         _: &Multiaddr,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        Ok(Handler::default())
+        Ok(self.handler())
     }
 
     fn handle_established_outbound_connection(
@@ -90,7 +113,7 @@ impl NetworkBehaviour for Behaviour {
         _: Endpoint,
         _: PortUse,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        Ok(Handler::default())
+        Ok(self.handler())
     }
 
     fn on_swarm_event(&mut self, _: FromSwarm) {}
@@ -111,8 +134,10 @@ impl NetworkBehaviour for Behaviour {
 }
 
 /// One connection's part: which of its two streams are in use.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Handler {
+    protocol: StreamProtocol,
+    is_listening: bool,
     has_inbound: bool,
     has_outbound: bool,
     asks: bool,
@@ -123,6 +148,7 @@ impl Handler {
     fn arrived(&mut self, role: Role, stream: Stream) {
         let taken = match role {
             Role::Dialer => false,
+            Role::Listener if !self.is_listening => true,
             Role::Listener => std::mem::replace(&mut self.has_inbound, true),
         };
         // A second stream of a peer is dropped, which resets it.
@@ -141,7 +167,7 @@ impl ConnectionHandler for Handler {
     type OutboundOpenInfo = ();
 
     fn listen_protocol(&self) -> SubstreamProtocol<Self::InboundProtocol> {
-        SubstreamProtocol::new(ReadyUpgrade::new(PROTOCOL), ())
+        SubstreamProtocol::new(ReadyUpgrade::new(self.protocol.clone()), ())
     }
 
     fn on_behaviour_event(&mut self, command: Command) {
@@ -164,7 +190,7 @@ impl ConnectionHandler for Handler {
             return Poll::Ready(ConnectionHandlerEvent::NotifyBehaviour(stream));
         }
         if std::mem::take(&mut self.asks) {
-            let protocol = SubstreamProtocol::new(ReadyUpgrade::new(PROTOCOL), ());
+            let protocol = SubstreamProtocol::new(ReadyUpgrade::new(self.protocol.clone()), ());
             return Poll::Ready(ConnectionHandlerEvent::OutboundSubstreamRequest { protocol });
         }
         Poll::Pending

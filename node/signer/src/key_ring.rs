@@ -4,8 +4,12 @@ use std::fmt;
 
 use k256::PublicKey;
 use k256::ecdsa::VerifyingKey;
+use lockstep_core::appointment::TowerAccess;
+use lockstep_core::digest::{SigningDomain, possession_root};
 use lockstep_core::error::ErrorClass;
 use lockstep_core::ids::{Digest, Domain, NodeId};
+use lockstep_core::possession::{PossessionRoot, SignedRoot};
+use lockstep_core::receipt::{Receipt, SignedReceipt};
 use lockstep_core::request::KeyContext;
 use lockstep_core::signature::{SignerKey, StateSignature};
 use zeroize::Zeroizing;
@@ -108,6 +112,67 @@ impl KeyRing {
         let secret = derive_scalar(&self.seed, Role::Node, &[&[]])?;
         let public = self.public_key(Role::Node, &[])?;
         Ok(sign_digest(&secret, &public, digest)?)
+    }
+
+    /// Signs one side's word that an account at a tower acts for it, with the channel's key.
+    ///
+    /// It is no evidence and takes no version, so it needs neither the journal nor a mark: a node that has
+    /// lost its journal asks its towers with it.
+    ///
+    /// # Errors
+    /// [`KeyError`], which does not happen.
+    pub fn sign_tower_access(
+        &self,
+        context: &KeyContext,
+        access: &TowerAccess,
+    ) -> Result<StateSignature, KeyError> {
+        let public = self.channel_key(context)?;
+        let digest = SigningDomain::new(context.domain).tower_access(access);
+        self.sign_for_channel(context, &public, digest)
+    }
+
+    /// The key of this node's session with one tower; it names the account there and nothing elsewhere.
+    ///
+    /// # Errors
+    /// [`DeriveError`], which does not happen.
+    pub fn tower_session_key(&self, tower: &NodeId) -> Result<SignerKey, DeriveError> {
+        self.public_key(Role::Tower, &tower.0)
+    }
+
+    /// Signs the digest of a handshake with one tower, with the key of that session.
+    ///
+    /// # Errors
+    /// [`KeyError`], which does not happen.
+    pub fn sign_tower_handshake(
+        &self,
+        tower: &NodeId,
+        digest: Digest,
+    ) -> Result<StateSignature, KeyError> {
+        let secret = derive_scalar(&self.seed, Role::Tower, &[&tower.0])?;
+        let public = self.tower_session_key(tower)?;
+        Ok(sign_digest(&secret, &public, digest)?)
+    }
+
+    /// Signs a receipt with the node key: what a tower promises under its own name.
+    ///
+    /// # Errors
+    /// [`KeyError`], which does not happen.
+    pub fn sign_receipt(
+        &self,
+        domain: Domain,
+        receipt: &Receipt,
+    ) -> Result<SignedReceipt, KeyError> {
+        let signature = self.sign_handshake(SigningDomain::new(domain).receipt(receipt))?;
+        Ok(SignedReceipt { receipt: *receipt, signature })
+    }
+
+    /// Signs a root of what a tower holds with the node key.
+    ///
+    /// # Errors
+    /// [`KeyError`], which does not happen.
+    pub fn sign_possession_root(&self, root: &PossessionRoot) -> Result<SignedRoot, KeyError> {
+        let signature = self.sign_handshake(possession_root(root))?;
+        Ok(SignedRoot { root: *root, signature })
     }
 
     /// The public half of a channel's signing key; its address goes into the terms.

@@ -119,7 +119,9 @@ fn step(world: &mut World, side: Side, may_lie: bool, supply: &mut Supply<'_>) -
         }
         _ => {
             let message = message(world, side, supply);
-            world.feed(side, Input::Peer(message))?;
+            let is_declined = supply.below(8) == 0;
+            let input = if is_declined { Input::Decline(message) } else { Input::Peer(message) };
+            world.feed(side, input)?;
         }
     }
     Ok(false)

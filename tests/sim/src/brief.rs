@@ -16,6 +16,7 @@ use crate::chain::Want;
 pub fn input(input: &Input) -> String {
     match input {
         Input::Peer(message) => self::message(message),
+        Input::Decline(message) => format!("declined: {}", self::message(message)),
         Input::Chain(event) => {
             let class = match event.finality {
                 Finality::Seen => "seen",

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use alloy_primitives::Address;
 use lockstep_core::commit::{Journal, Transition};
+use lockstep_core::exposure::Floor;
 use lockstep_core::ids::{ChannelId, Digest, Side, Version};
 use lockstep_core::output::{Notice, Output};
+use lockstep_core::protection::Held;
 use lockstep_core::record::ChannelRecord;
 
 use crate::audit::Audit;
@@ -42,6 +45,10 @@ pub struct Disk {
     history: Vec<Notice>,
     /// The follower's cursor: the last finalized block whose facts are all committed.
     pub cursor: u64,
+    /// What each tower gave its receipt for.
+    pub towers: BTreeMap<Address, Held>,
+    /// What is kept of the exposure, from the last receipt on.
+    pub floor: Option<Floor>,
     /// What the next write meets.
     pub next_cut: Option<Cut>,
     /// Writes that reached the disk.

@@ -7,7 +7,7 @@
 //! then must come to a good end without them ([`calm`]).
 //!
 //! In reading order: [`scenario`], [`world`], [`storm`], [`calm`], [`payout`]; the played parts: [`node`],
-//! [`disk`], [`link`], [`chain`], [`call`], [`follower`], [`keys`], [`mischief`]; the judges: [`audit`], [`ledger`];
+//! [`disk`], [`link`], [`chain`], [`call`], [`follower`], [`keys`], [`mischief`], [`tower`], [`guard`]; the judges: [`audit`], [`ledger`];
 //! and [`brief`], [`rng`], [`stats`], [`trace`], [`violation`], [`run`].
 
 pub mod audit;
@@ -17,6 +17,7 @@ pub mod calm;
 pub mod chain;
 pub mod disk;
 pub mod follower;
+pub mod guard;
 pub mod keys;
 pub mod ledger;
 pub mod link;
@@ -28,6 +29,7 @@ pub mod run;
 pub mod scenario;
 pub mod stats;
 pub mod storm;
+pub mod tower;
 pub mod trace;
 pub mod violation;
 pub mod world;

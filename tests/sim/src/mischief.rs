@@ -424,6 +424,12 @@ impl Mischief {
         }
     }
 
+    /// Something old to close with while the other side is away; none closes with the deposits.
+    pub fn oldest(&self, rng: &mut Rng) -> Option<Evidence> {
+        let early = self.held.iter().take(self.held.len() / 2 + 1).collect::<Vec<_>>();
+        rng.pick(&early).filter(|_| self.held.len() > 1).map(|held| evidence_of(held))
+    }
+
     /// Whether it closes on its own, before the end.
     #[must_use]
     pub fn likes_to_close(&self) -> bool {

@@ -2,15 +2,17 @@
 
 use std::cell::RefCell;
 
+use alloy_primitives::Address;
 use lockstep_core::chain::{ChainFact, Obligation};
-use lockstep_core::channel::Channel;
+use lockstep_core::channel::{Channel, EvidenceOrder};
 use lockstep_core::commit::{Durable, Signer, Transition, commit, recover};
 use lockstep_core::error::{ErrorClass, ProtocolError};
 use lockstep_core::ids::{ChannelId, Side};
 use lockstep_core::input::{Command, Input};
-use lockstep_core::message::PeerMessage;
+use lockstep_core::message::{PeerMessage, SignedState};
 use lockstep_core::money::Amount;
 use lockstep_core::output::{Effect, Notice, Output};
+use lockstep_core::protection::Protection;
 use lockstep_core::record::RecordParts;
 use lockstep_core::request::SigningRequest;
 use lockstep_core::signature::StateSignature;
@@ -22,6 +24,7 @@ use crate::disk::{Cut, Disk, DiskError, Writer};
 use crate::follower::Follower;
 use crate::keys::{Keys, place};
 use crate::rng::Rng;
+use crate::scenario::GuardPlan;
 use crate::stats::Stats;
 use crate::trace::Trace;
 use crate::violation::{Checked, Violation, expect};
@@ -81,6 +84,9 @@ pub struct Node {
     pub duties: Vec<Obligation>,
     /// Its place on the chain.
     pub follower: Follower,
+    /// Its towers, if it has any.
+    pub protection: Option<Protection>,
+    guard: Option<GuardPlan>,
     channel_id: ChannelId,
 }
 
@@ -106,7 +112,7 @@ impl Signer for AuditedSigner<'_> {
 impl Node {
     /// A node that has never heard of the channel.
     #[must_use]
-    pub fn new(side: Side, channel_id: ChannelId) -> Self {
+    pub fn new(side: Side, channel_id: ChannelId, guard: Option<GuardPlan>) -> Self {
         Self {
             side,
             disk: Disk::default(),
@@ -115,6 +121,8 @@ impl Node {
             down_until: 0,
             duties: vec![],
             follower: Follower::default(),
+            protection: None,
+            guard: guard.filter(|plan| plan.side == side),
             channel_id,
         }
     }
@@ -209,6 +217,7 @@ impl Node {
         if let Some(channel) = &self.channel {
             env.audit.counting(self.side, channel)?;
         }
+        self.protect()?;
         for effect in effects {
             if self.dies_between(env, "crash: before an effect") {
                 return Ok(Outcome { sent, end: End::Died });
@@ -264,6 +273,44 @@ impl Node {
         Ok(true)
     }
 
+    /// Keeps the books about towers; they are made from the disk where they are not there.
+    fn protect(&mut self) -> Checked<()> {
+        let (Some(plan), Some(channel)) = (&self.guard, &self.channel) else { return Ok(()) };
+        let parts = channel.parts();
+        if let Some(protection) = &mut self.protection {
+            return expect(protection.observe(parts), "protection");
+        }
+        let protection = Protection::resume(plan.policy, parts, self.disk.floor);
+        let mut protection = expect(protection, "protection")?;
+        for (number, _) in (0u8..).zip(&plan.makes) {
+            let tower = Address::repeat_byte(0x70 + number);
+            protection.add_tower(tower, self.disk.towers.get(&tower).copied());
+        }
+        self.protection = Some(protection);
+        Ok(())
+    }
+
+    /// The newest co-signed state with both signatures, for a tower.
+    ///
+    /// # Errors
+    /// If our half may not be signed again.
+    pub fn show(&mut self, env: &mut Env<'_>) -> Checked<Option<SignedState>> {
+        let Some(order) = self.channel.as_ref().and_then(Channel::evidence) else {
+            return Ok(None);
+        };
+        let EvidenceOrder { evidence, request } = order;
+        let Some(request) = request else { return Ok(evidence.complete()) };
+        let signer = AuditedSigner {
+            side: self.side,
+            keys: env.keys,
+            disk: &self.disk,
+            chain: env.chain,
+            audit: RefCell::new(env.audit),
+        };
+        let signature = signer.sign_state(request)?;
+        Ok(evidence.with_signature(self.side, signature).complete())
+    }
+
     fn owe(&mut self, owed: Obligation) {
         self.duties.retain(|known| known.key() != owed.key());
         self.duties.push(owed);
@@ -307,6 +354,7 @@ impl Node {
         env.stats.count("crashes");
         env.trace.note(|| format!("{:?} dies", self.side));
         self.channel = None;
+        self.protection = None;
         self.is_up = false;
         self.duties.clear();
         let blocks = 1 + env.rng.below(crate::scenario::MAX_DOWN_BLOCKS / 2);

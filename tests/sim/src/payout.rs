@@ -6,6 +6,7 @@ use lockstep_core::ids::Side;
 use lockstep_core::record::{Phase, RecordParts};
 use lockstep_core::time::BlockTimestamp;
 
+use crate::guard::Leave;
 use crate::keys::place;
 use crate::scenario::{BLOCK_SECS, MAX_DOWN_BLOCKS};
 use crate::violation::{Checked, ensure};
@@ -41,11 +42,16 @@ impl World {
         let received = i128::try_from(books.received(side)).unwrap_or(i128::MAX);
         let brought = books.deposited[place(side)].to_u128().unwrap_or(0);
         let brought = i128::try_from(brought).unwrap_or(i128::MAX);
-        let ledger = &self.audit.of(side).ledger;
-        let spent = ledger.most_spent(side, |hash, expiry| {
-            self.is_registered(hash, expiry) || parts.secrets.contains_key(&hash)
-        });
+        let spent = self.most_spent(side);
         let due = brought - spent;
+        let guard = self.guard.as_ref().filter(|guard| guard.side == side);
+        if let Some(Leave { forgone, spent }) = guard.and_then(|guard| guard.leave) {
+            // P82: one tower that acts keeps the loss to what it had not been given.
+            let due = brought - spent;
+            return ensure(received >= due.saturating_sub(forgone), "P82", || {
+                format!("{side:?} is due {due}, {forgone} was unprotected, and it got {received}")
+            });
+        }
         ensure(received >= due, "P12", || {
             format!("{side:?} brought {brought}, may have spent {spent}, and got {received}")
         })?;
@@ -57,6 +63,16 @@ impl World {
             format!("{version} was settled while {side:?} holds {newest}")
         })?;
         self.check_secrets(side, parts)
+    }
+
+    /// The most that a side may have spent, by its own history.
+    pub(crate) fn most_spent(&self, side: Side) -> i128 {
+        let record = self.nodes[place(side)].disk.record();
+        let knows = |hash: &B256| record.is_some_and(|r| r.parts().secrets.contains_key(hash));
+        self.audit
+            .of(side)
+            .ledger
+            .most_spent(side, |hash, expiry| self.is_registered(hash, expiry) || knows(&hash))
     }
 
     fn is_registered(&self, hash: B256, expiry: BlockTimestamp) -> bool {

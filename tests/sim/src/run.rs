@@ -61,5 +61,6 @@ pub fn run_scenario(scenario: Scenario, trace: Trace) -> Result<(Stats, Trace), 
 
 fn play(world: &mut World) -> Checked<()> {
     world.storm()?;
+    world.absence()?;
     world.calm()
 }

@@ -2,9 +2,11 @@
 
 use lockstep_core::ids::Side;
 use lockstep_core::money::Amount;
+use lockstep_core::protection::TowerPolicy;
 use lockstep_core::terms::{Features, PeriodBounds, Policy};
 
 use crate::rng::Rng;
+use crate::tower::{MAKES, Make};
 
 /// What a hostile side does besides running the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,6 +49,19 @@ pub const VICES: [Vice; 11] = [
     Vice::Skimmer,
     Vice::Haunter,
 ];
+
+/// One side's towers, and how long it stays away.
+#[derive(Clone, Debug)]
+pub struct GuardPlan {
+    /// Whose; an honest side.
+    pub side: Side,
+    /// When income waits for them.
+    pub policy: TowerPolicy,
+    /// What the towers are like.
+    pub makes: Vec<Make>,
+    /// It goes offline for longer than a challenge period, and the cheat closes meanwhile.
+    pub is_absent: bool,
+}
 
 /// How bad the link is. Units: times in a thousand messages.
 #[derive(Clone, Copy, Debug, Default)]
@@ -107,6 +122,8 @@ pub struct Scenario {
     pub steps: u64,
     /// The end.
     pub ending: Ending,
+    /// One side has towers.
+    pub guard: Option<GuardPlan>,
 }
 
 /// Units: seconds between blocks.
@@ -134,7 +151,7 @@ impl Scenario {
             (None, None) => (rng.below(6) == 0).then(|| side(rng)),
         };
         let ending = side(rng);
-        Self {
+        let scenario = Self {
             seed,
             hostile,
             restored,
@@ -157,7 +174,30 @@ impl Scenario {
             early_close: if rng.below(3) == 0 { 6 } else { 0 },
             steps: 80 + rng.below(160),
             ending: if rng.coin() { Ending::Cooperative(ending) } else { Ending::Force(ending) },
+            guard: None,
+        };
+        scenario.with_guard(&mut Rng::new(seed ^ 0x70e5_70e5_70e5_70e5))
+    }
+
+    /// Every fourth seed has towers on one side; chance of its own, so that no other seed changes.
+    fn with_guard(mut self, rng: &mut Rng) -> Self {
+        if rng.below(4) > 0 || self.restored.is_some() {
+            return self;
         }
+        let any = if rng.coin() { Side::One } else { Side::Two };
+        let side = self.hostile.map_or(any, |(hostile, _)| hostile.other());
+        let max_unprotected = Amount::from(50 + rng.below(400));
+        let policy = match rng.below(3) {
+            0 => TowerPolicy::Async,
+            1 => TowerPolicy::Bounded { max_unprotected },
+            _ => TowerPolicy::Quorum { receipts: 2, max_unprotected, patience_millis: 8_000 },
+        };
+        let makes = (0..1 + rng.below(3)).map(|_| MAKES[rng.index(MAKES.len())]).collect();
+        let is_absent = self.hostile.is_some() && rng.coin();
+        // What becomes of locks while their side is away is no question of towers.
+        self.has_locks &= !is_absent;
+        self.guard = Some(GuardPlan { side, policy, makes, is_absent });
+        self
     }
 
     /// Whether a side follows the protocol.

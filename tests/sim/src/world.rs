@@ -17,6 +17,7 @@ use lockstep_core::time::{BlockTimestamp, EngineTime};
 use crate::audit::Audit;
 use crate::chain::Chain;
 use crate::disk::Disk;
+use crate::guard::Guard;
 use crate::keys::{DOMAIN, Keys, place};
 use crate::link::Link;
 use crate::mischief::Mischief;
@@ -64,6 +65,10 @@ pub struct World {
     pub secrets: BTreeMap<B256, Secret>,
     /// Invoices that somebody made, and how much they ask.
     pub invoices: Vec<(Side, InvoiceId, Amount)>,
+    /// One side's towers.
+    pub guard: Option<Guard>,
+    /// Chance of the towers, so that seeds without them stay what they are.
+    pub tower_rng: Rng,
     /// An old image of a disk.
     pub backup: Option<(Side, Disk)>,
     /// No more faults.
@@ -86,7 +91,10 @@ impl World {
         let mut world = Self {
             audit: Audit::new(&scenario),
             rng: Rng::new(scenario.seed ^ 0x5eed_5eed_5eed_5eed),
-            nodes: [Node::new(Side::One, channel_id), Node::new(Side::Two, channel_id)],
+            nodes: [Side::One, Side::Two]
+                .map(|side| Node::new(side, channel_id, scenario.guard.clone())),
+            guard: scenario.guard.as_ref().map(Guard::new),
+            tower_rng: Rng::new(scenario.seed ^ 0x0007_03e5),
             scenario,
             keys,
             chain,
@@ -129,7 +137,7 @@ impl World {
     }
 
     /// A node, with everything that its steps may use.
-    fn with_node<T>(
+    pub(crate) fn with_node<T>(
         &mut self,
         side: Side,
         act: impl FnOnce(&mut Node, &mut Env<'_>) -> Checked<T>,
@@ -153,7 +161,14 @@ impl World {
     /// If a property does not hold.
     pub fn feed(&mut self, side: Side, input: Input) -> Checked<End> {
         let outcome = self.with_node(side, |node, env| node.input(input, env))?;
-        self.dispatch(side, outcome)
+        let end = self.dispatch(side, outcome)?;
+        self.upload(side)?;
+        Ok(end)
+    }
+
+    /// A node's engine clock. Units: milliseconds.
+    pub(crate) fn clock(&self, side: Side) -> u64 {
+        self.clocks[place(side)]
     }
 
     /// Hands an order to a node.
@@ -211,6 +226,22 @@ impl World {
             self.answer_open(to, &message)?;
             return Ok(true);
         }
+        match self.admit(to, message) {
+            None => Ok(true),
+            Some(message) => {
+                self.take(to, message)?;
+                self.release()?;
+                Ok(true)
+            }
+        }
+    }
+
+    /// Hands a message to a node that has the channel.
+    ///
+    /// # Errors
+    /// If a property does not hold.
+    pub fn take(&mut self, to: Side, message: PeerMessage) -> Checked<()> {
+        let unprotected = self.unprotected(to);
         let proof = self.equivocation_in(to, &message);
         let is_owed = self.is_countersignature(to, &message);
         let end = self.feed(to, Input::Peer(message.clone()))?;
@@ -227,7 +258,7 @@ impl World {
             });
             ensure(is_frozen, "P46", || format!("two states of {version} froze nothing"))?;
         }
-        Ok(true)
+        self.check_bound(to, unprotected)
     }
 
     /// Whether this is a valid countersignature of something that an honest proposer has in flight.
@@ -298,6 +329,7 @@ impl World {
         self.link.connect();
         self.stats.count("connections");
         for side in [Side::One, Side::Two] {
+            self.forget_waiting(side);
             self.feed(side, Input::Disconnected)?;
             let now = EngineTime(self.clocks[place(side)]);
             self.feed(side, Input::Connected { now })?;
@@ -316,9 +348,17 @@ impl World {
         self.link.cut();
         self.stats.count("link: cut");
         for side in [Side::One, Side::Two] {
+            self.forget_waiting(side);
             self.feed(side, Input::Disconnected)?;
         }
         Ok(())
+    }
+
+    /// What waits for towers belongs to the connection.
+    fn forget_waiting(&mut self, side: Side) {
+        if let Some(protection) = &mut self.nodes[place(side)].protection {
+            protection.disconnected();
+        }
     }
 
     /// Kills a node between two inputs.
@@ -357,7 +397,7 @@ impl World {
         }
         let now = EngineTime(*clock);
         self.feed(side, Input::Tick { now })?;
-        Ok(())
+        self.lapse(side, now)
     }
 
     /// Mines a block and shows it to both nodes; what they owe goes to the mempool.
@@ -371,7 +411,7 @@ impl World {
             self.follow(side)?;
             self.pursue(side)?;
         }
-        Ok(())
+        self.tend_towers()
     }
 
     /// Shows a node what is new on chain.

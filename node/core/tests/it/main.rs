@@ -10,6 +10,7 @@ mod kit;
 mod lock;
 mod mutants;
 mod payment;
+mod protection;
 mod recovery;
 mod schedule;
 mod state_machine;

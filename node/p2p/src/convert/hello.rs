@@ -49,7 +49,7 @@ pub fn proof_from(proto: &v1::HelloProof) -> Result<StateSignature, Malformed> {
     signature(&proto.signature, "hello_proof.signature")
 }
 
-fn head_to(head: &JournalHead) -> v1::JournalHead {
+pub(crate) fn head_to(head: &JournalHead) -> v1::JournalHead {
     v1::JournalHead {
         journal_id: head.journal_id.to_vec(),
         epoch: head.epoch,
@@ -57,7 +57,7 @@ fn head_to(head: &JournalHead) -> v1::JournalHead {
     }
 }
 
-fn head_from(proto: &v1::JournalHead) -> Result<JournalHead, Malformed> {
+pub(crate) fn head_from(proto: &v1::JournalHead) -> Result<JournalHead, Malformed> {
     Ok(JournalHead {
         journal_id: fixed(&proto.journal_id, "head.journal_id")?,
         epoch: proto.epoch,

@@ -16,6 +16,25 @@ mod typed {
     }
 }
 
+/// What a handshake opens. A proof made for one is worth nothing for the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// A session between counterparties, by their node keys.
+    Channel,
+    /// A session of a node with a watchtower, by a session key and the tower's key.
+    Tower,
+}
+
+impl Purpose {
+    /// The name of the EIP-712 domain.
+    fn domain_name(self) -> &'static str {
+        match self {
+            Self::Channel => "Lockstep",
+            Self::Tower => "Lockstep Tower",
+        }
+    }
+}
+
 /// What one end of a connection says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HandshakeEnd {
@@ -34,6 +53,8 @@ pub struct HandshakeEnd {
 /// Both ends whole, so that neither can be swapped, replayed or downgraded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Handshake {
+    /// What it opens.
+    pub purpose: Purpose,
     /// Version of the transport protocol.
     pub protocol_version: u32,
     /// The end that signs.
@@ -45,7 +66,8 @@ pub struct Handshake {
 impl Handshake {
     /// The digest, in a domain without chain and contract: a node key belongs to none.
     pub fn digest(&self) -> Digest {
-        let domain = Eip712Domain::new(Some("Lockstep".into()), Some("1".into()), None, None, None);
+        let name = self.purpose.domain_name();
+        let domain = Eip712Domain::new(Some(name.into()), Some("1".into()), None, None, None);
         let value = typed::Handshake {
             protocolVersion: self.protocol_version,
             signer: self.signer.typed(),

@@ -50,7 +50,7 @@ impl Service {
 }
 
 /// What a caller can do about a dial that failed.
-pub(super) fn connect_error(error: &DialError) -> ConnectError {
+pub(crate) fn connect_error(error: &DialError) -> ConnectError {
     match error {
         DialError::NoAddresses => ConnectError::NoAddress,
         DialError::WrongPeerId { obtained, .. } => ConnectError::OtherPeer { found: *obtained },

@@ -6,12 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures::{AsyncRead, AsyncReadExt, AsyncWrite};
 use libp2p::PeerId;
 use lockstep_core::ids::NodeId;
+use lockstep_proto::v1::PeerFrame;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use super::{Session, SessionEnd, SessionId, greet, read, write};
+use super::greet::{self, Greeting};
+use super::{Session, SessionEnd, SessionId, read, write};
 use crate::event::Event;
-use crate::handshake::{FeatureOffer, JournalHead, Role};
+use crate::handshake::{FeatureOffer, JournalHead, Purpose, Role};
 use crate::limits::Limits;
 use crate::port::{Clock, Entropy, NodeKey};
 use crate::token_bucket::TokenBucket;
@@ -37,6 +39,29 @@ impl Shared {
     pub(super) fn may_check_stranger(&self) -> bool {
         let mut bucket = self.stranger_checks.lock().unwrap_or_else(PoisonError::into_inner);
         bucket.try_take(1, self.clock.now())
+    }
+}
+
+impl Shared {
+    fn greeting<'a>(
+        &'a self,
+        link: &Link,
+        may_check: &'a (dyn Fn() -> bool + Sync),
+    ) -> Greeting<'a> {
+        Greeting {
+            purpose: Purpose::Channel,
+            role: link.role,
+            local_peer: self.local_peer,
+            peer: link.peer,
+            expected: link.expected,
+            features: self.features,
+            head: self.head,
+            seen_head: link.seen_head,
+            key: self.node_key.as_ref(),
+            entropy: self.entropy.as_ref(),
+            within: self.limits.times.handshake,
+            may_check,
+        }
     }
 }
 
@@ -119,9 +144,11 @@ async fn live<S: AsyncRead + AsyncWrite + Unpin>(
     reports: &mpsc::Sender<Report>,
     stop: &mut oneshot::Receiver<SessionEnd>,
 ) -> SessionEnd {
-    let greeting = timeout(shared.limits.times.handshake, greet::greet(&mut stream, link, shared));
+    let may_check = || link.is_contact() || shared.may_check_stranger();
+    let greeting = shared.greeting(link, &may_check);
+    let greeted = greet::greet::<PeerFrame, _>(&mut stream, &greeting);
     let shown = tokio::select! {
-        greeted = greeting => match greeted {
+        greeted = timeout(greeting.within, greeted) => match greeted {
             Ok(Ok(shown)) => shown,
             Ok(Err(end)) => return end,
             Err(_) => return SessionEnd::HandshakeTimeout,

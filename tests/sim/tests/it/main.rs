@@ -4,9 +4,12 @@
 //! fails. The long run is the binary's.
 
 use lockstep_core::ids::Side;
+use lockstep_core::money::Amount;
+use lockstep_core::protection::TowerPolicy;
 use lockstep_sim::run::{run, run_scenario};
-use lockstep_sim::scenario::{Ending, LinkFaults, Scenario, Vice};
+use lockstep_sim::scenario::{Ending, GuardPlan, LinkFaults, Scenario, Vice};
 use lockstep_sim::stats::Stats;
+use lockstep_sim::tower::Make;
 use lockstep_sim::trace::Trace;
 
 /// Runs seeds with their scenarios changed; prints the seed of a failure.
@@ -315,4 +318,128 @@ fn p40_signatures_that_come_after_a_refusal_cost_nobody_anything() {
 fn p36_a_withdrawal_that_nobody_asked_for_is_not_signed() {
     let stats = check(0..80, hostile(Side::One, Vice::Haunter));
     assert_happened(&stats, "hostile: withdrawal nobody asked for", 60);
+}
+
+fn guarded(side: Side, policy: TowerPolicy, makes: &[Make]) -> impl Fn(&mut Scenario) {
+    let plan = GuardPlan { side, policy, makes: makes.to_vec(), is_absent: false };
+    move |scenario| scenario.guard = Some(plan.clone())
+}
+
+/// The side with the towers goes away, and the other closes with something old.
+fn absent(side: Side, makes: &[Make]) -> impl Fn(&mut Scenario) {
+    let plan =
+        GuardPlan { side, policy: TowerPolicy::Async, makes: makes.to_vec(), is_absent: true };
+    move |scenario| {
+        hostile(side.other(), Vice::StaleCloser)(scenario);
+        scenario.has_locks = false;
+        scenario.early_close = 0;
+        scenario.guard = Some(plan.clone());
+    }
+}
+
+const BOUNDED: TowerPolicy = TowerPolicy::Bounded { max_unprotected: Amount::ZERO };
+
+fn bounded(max: u64) -> TowerPolicy {
+    TowerPolicy::Bounded { max_unprotected: Amount::from(max) }
+}
+
+#[test]
+fn p70_a_tower_answers_a_stale_close_while_its_client_is_away() {
+    for side in [Side::One, Side::Two] {
+        let stats = check(0..80, absent(side, &[Make::Honest]));
+        assert_happened(&stats, "absences", 15);
+        assert_happened(&stats, "absences: fully protected", 5);
+        assert_happened(&stats, "tower: challenge", 5);
+    }
+}
+
+#[test]
+fn p82_one_tower_that_acts_is_enough_among_liars_and_idlers() {
+    let makes = [Make::Liar, Make::Silent, Make::Honest, Make::Idle, Make::Forgetful];
+    for side in [Side::One, Side::Two] {
+        let stats = check(100..180, absent(side, &makes));
+        assert_happened(&stats, "absences", 15);
+        assert_happened(&stats, "tower: receipt refused", 100);
+        assert_happened(&stats, "tower: challenge", 5);
+    }
+}
+
+#[test]
+fn p71_several_towers_and_their_client_answer_one_close_without_harm() {
+    let makes = [Make::Honest, Make::Honest, Make::Slow];
+    for side in [Side::One, Side::Two] {
+        let stats = check(0..40, |scenario| {
+            hostile(side.other(), Vice::StaleCloser)(scenario);
+            guarded(side, TowerPolicy::Async, &makes)(scenario);
+            scenario.reorg = 60;
+        });
+        assert_happened(&stats, "tower: challenge", 10);
+    }
+}
+
+#[test]
+fn p80_a_tower_that_lost_its_disk_is_found_out_and_given_everything_again() {
+    let stats = check(0..60, |scenario| {
+        guarded(Side::Two, TowerPolicy::Async, &[Make::Forgetful])(scenario);
+        scenario.hostile = None;
+    });
+    assert_happened(&stats, "tower: lost its disk", 20);
+    assert_happened(&stats, "tower: proof missing", 20);
+}
+
+#[test]
+fn p81_async_keeps_paying_whatever_its_towers_do() {
+    for makes in [&[Make::Silent][..], &[Make::Liar, Make::Slow], &[]] {
+        for side in [Side::One, Side::Two] {
+            let stats = check(0..30, |scenario| {
+                honest(scenario);
+                guarded(side, TowerPolicy::Async, makes)(scenario);
+            });
+            assert_happened(&stats, "ends: converged and paid both ways", 20);
+            assert_eq!(stats.of("tower: income waits"), 0);
+        }
+    }
+}
+
+#[test]
+fn p81_bounded_stops_at_the_bound_where_no_tower_answers_and_still_closes() {
+    for side in [Side::One, Side::Two] {
+        let stats = check(0..40, |scenario| {
+            honest(scenario);
+            guarded(side, bounded(300), &[Make::Silent])(scenario);
+        });
+        assert_happened(&stats, "tower: income declined", 15);
+        assert_happened(&stats, "ends: fair, paid in full", 30);
+    }
+}
+
+#[test]
+fn p81_bounded_goes_on_where_towers_answer() {
+    for side in [Side::One, Side::Two] {
+        for policy in [BOUNDED, bounded(300)] {
+            let stats = check(0..40, |scenario| {
+                honest(scenario);
+                guarded(side, policy, &[Make::Silent, Make::Honest])(scenario);
+            });
+            assert_happened(&stats, "tower: income released", 40);
+            assert_happened(&stats, "ends: fair, paid in full", 30);
+        }
+    }
+}
+
+#[test]
+fn p81_quorum_degrades_to_the_bound_where_too_few_towers_answer() {
+    let policy = TowerPolicy::Quorum {
+        receipts: 2,
+        max_unprotected: Amount::from(300u64),
+        patience_millis: 8_000,
+    };
+    for side in [Side::One, Side::Two] {
+        let stats = check(0..40, |scenario| {
+            honest(scenario);
+            guarded(side, policy, &[Make::Silent, Make::Honest])(scenario);
+        });
+        assert_happened(&stats, "tower: quorum degraded", 10);
+        assert_happened(&stats, "ends: fair, paid in full", 30);
+    }
 }

@@ -11,6 +11,7 @@ use crate::message::{PeerMessage, Proposal, RejectReason, UnsignedMessage};
 use crate::money::Amount;
 use crate::phase::closing;
 use crate::phase::open::{apply, intent};
+use crate::protection;
 use crate::record::{ClosingStage, CoSigned, LeftOut, Phase, RecordParts, Sequences};
 use crate::recovery;
 use crate::request::SigningContent;
@@ -74,6 +75,29 @@ pub(crate) fn handle_propose(
             Ok(())
         }
     }
+}
+
+/// P81: says no to the first update that would give us something, so that the proposer leaves it out.
+/// False if there is none: then the proposal is one like any other.
+pub(crate) fn decline_propose(
+    change: &mut Change<'_>,
+    proposal: &Proposal,
+) -> Result<bool, ProtocolError> {
+    if change.side() != Side::Two {
+        return Err(ProtocolError::WrongRole { side: Side::Two });
+    }
+    check_form(change, proposal)?;
+    change.permit()?;
+    let parts = &change.parts;
+    let version = proposal.state.version;
+    let is_known = version <= parts.guard.highest;
+    let had = parts.base_sequences.one;
+    let new = proposal.updates.iter().filter(|update| update.sequence > had);
+    let mut gains = new.filter(|update| !protection::gain(parts, &update.action).is_zero());
+    let Some(first) = gains.next().filter(|_| !is_known) else { return Ok(false) };
+    let (update, base) = (Some(first.sequence), base_version(parts));
+    change.send(PeerMessage::Reject { version, reason: RejectReason::NotNow, update, base });
+    Ok(true)
 }
 
 fn base_version(parts: &RecordParts) -> Version {

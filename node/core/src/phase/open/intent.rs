@@ -10,6 +10,7 @@ use crate::message::{PeerMessage, RejectReason};
 use crate::money::Amount;
 use crate::output::Notice;
 use crate::phase::open::{propose, secret};
+use crate::protection;
 use crate::record::{LeftOut, PendingUpdate, RecordParts};
 use crate::rules;
 use crate::update::{Action, MAX_PENDING_UPDATES, MAX_UPDATES_BYTES, Update};
@@ -156,6 +157,22 @@ pub(crate) fn handle_intent(
     change: &mut Change<'_>,
     updates: Vec<Update>,
 ) -> Result<(), ProtocolError> {
+    take_intents(change, updates, false)
+}
+
+/// P81: the same, and whatever gives us something is refused.
+pub(crate) fn decline_intent(
+    change: &mut Change<'_>,
+    updates: Vec<Update>,
+) -> Result<(), ProtocolError> {
+    take_intents(change, updates, true)
+}
+
+fn take_intents(
+    change: &mut Change<'_>,
+    updates: Vec<Update>,
+    declines: bool,
+) -> Result<(), ProtocolError> {
     if change.side() != Side::One {
         return Err(ProtocolError::WrongRole { side: Side::One });
     }
@@ -180,7 +197,8 @@ pub(crate) fn handle_intent(
         if change.parts.peer_pending.len() >= MAX_PENDING_UPDATES {
             return Err(ProtocolError::Malformed);
         }
-        let verdict = if refuse_payments && !removes_lock(&update.action) {
+        let is_declined = declines && !protection::gain(&change.parts, &update.action).is_zero();
+        let verdict = if is_declined || (refuse_payments && !removes_lock(&update.action)) {
             Err(RejectReason::NotNow)
         } else {
             check_intent(&change.parts, &update.action, &mut draft, &mut spendable, &mut paid)
