@@ -9,6 +9,7 @@ mod abi;
 mod arbos;
 mod deploy;
 mod facade;
+mod live;
 mod names;
 pub mod package;
 mod server;
@@ -17,6 +18,7 @@ mod validator;
 
 pub use arbos::Knobs;
 pub use deploy::L1Contracts;
+pub use live::live;
 pub use token_bridge::TokenBridge;
 pub use validator::Asserted;
 
@@ -47,6 +49,8 @@ pub struct Settings {
     pub is_delay_buffered: bool,
     /// Seconds between blocks of L1; none makes one for each transaction.
     pub l1_block_secs: Option<u64>,
+    /// Port of L1; zero for a free one.
+    pub l1_port: u16,
     /// Port of the rollup; zero for a free one.
     pub l2_port: u16,
     /// What goes wrong from the start.
@@ -68,6 +72,7 @@ impl Default for Settings {
             delay_blocks: 30,
             is_delay_buffered: false,
             l1_block_secs: None,
+            l1_port: 0,
             l2_port: 0,
             knobs,
         }
@@ -104,6 +109,8 @@ impl Network {
         let l1_id = settings.l1_chain_id.to_string();
         let mut arguments =
             vec!["--chain-id", &l1_id, "--slots-in-an-epoch", "1", "--base-fee", "1000000000"];
+        let l1_port = settings.l1_port.to_string();
+        arguments.extend(["--port", &l1_port]);
         let secs = settings.l1_block_secs.map(|secs| secs.to_string());
         if let Some(secs) = &secs {
             arguments.extend(["--block-time", secs, "--mixed-mining"]);
@@ -151,6 +158,11 @@ impl Network {
         arbos.catch_up().await;
         // The batch of what was read is final too, so that the rollup is.
         arbos.mine_l1(FINALITY_BLOCKS).await;
+    }
+
+    /// Lets the rollup do whatever is due. It does so too whenever it is asked anything.
+    pub async fn catch_up(&self) {
+        self.arbos.lock().await.catch_up().await;
     }
 
     /// Makes blocks on L1.

@@ -1,3 +1,4 @@
-//! The local networks, and the product's bridge code against them.
+//! The networks themselves: they are real, they do what their knobs say, and they end with their parent.
 
 mod arbitrum;
+mod optimism;
