@@ -24,6 +24,12 @@ if ! is_fresh contracts/package-lock.json contracts/node_modules/.stamp; then
   stamp contracts/package-lock.json contracts/node_modules/.stamp
 fi
 
+if ! is_fresh tests/devnet/genesis/package-lock.json tests/devnet/genesis/node_modules/.stamp; then
+  say "npm package of tests/devnet/genesis/ (the real OP Stack contracts)"
+  (cd tests/devnet/genesis && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error)
+  stamp tests/devnet/genesis/package-lock.json tests/devnet/genesis/node_modules/.stamp
+fi
+
 if [ -f contracts/requirements.txt ] && ! is_fresh contracts/requirements.txt .venv/.stamp; then
   say "Python packages (halmos)"
   python3 -m venv .venv

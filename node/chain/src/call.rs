@@ -8,7 +8,7 @@ use alloy_sol_types::SolCall;
 use lockstep_contracts::bindings::{PaymentChannel as abi, SecretRegistry};
 use lockstep_core::chain::{ChainCall, Evidence};
 use lockstep_core::entry::EntryCall;
-use lockstep_core::ids::AccountRef;
+use lockstep_core::ids::{AccountRef, ChainRef};
 use lockstep_core::money::Amount;
 use lockstep_core::signature::StateSignature;
 use lockstep_core::state::{CloseIntent, Open};
@@ -93,6 +93,13 @@ pub fn encode_entry(contracts: &Contracts, call: &EntryCall) -> Result<Payload, 
             let amount = amount.to_u256();
             let data = IERC20::approveCall { spender, amount }.abi_encode().into();
             Payload { to, value: U256::ZERO, data }
+        }
+        EntryCall::Bridge(call) => {
+            if call.chain != ChainRef::Evm(contracts.chain_id) {
+                return Err(ChainError::Unfit);
+            }
+            let to = convert::address(call.to)?;
+            Payload { to, value: call.value.to_u256(), data: call.data.clone().into() }
         }
     })
 }

@@ -6,7 +6,7 @@
 //! ends, and only a new order tries again.
 
 use crate::error::ErrorClass;
-use crate::ids::{AccountRef, ChannelId, Side};
+use crate::ids::{AccountRef, ChainRef, ChannelId, Side};
 use crate::money::Amount;
 use crate::signature::StateSignature;
 use crate::state::Open;
@@ -37,6 +37,8 @@ pub enum EntryKind {
     TakeCredit,
     /// `approve`, of a token.
     Approve,
+    /// A step of a transfer over a bridge.
+    Bridge,
 }
 
 impl EntryKind {
@@ -49,6 +51,7 @@ impl EntryKind {
             Self::CancelOpen => 4,
             Self::TakeCredit => 5,
             Self::Approve => 6,
+            Self::Bridge => 7,
         }
     }
 }
@@ -72,6 +75,11 @@ impl EntryId {
     /// The approval that an entry needs, at a given attempt.
     pub fn approval(parent: Self, attempt: u8) -> Self {
         Self::named(EntryKind::Approve, parent.0, &[attempt])
+    }
+
+    /// A step of a transfer over a bridge, at a given attempt.
+    pub fn bridge(transfer: B256, step: u8, attempt: u8) -> Self {
+        Self::named(EntryKind::Bridge, transfer, &[step, attempt])
     }
 
     /// By whatever the one who orders it names it with, within a channel or another scope.
@@ -132,6 +140,23 @@ pub enum EntryCall {
         /// How much.
         amount: Amount,
     },
+    /// A step of a transfer over a bridge, on either chain.
+    Bridge(BridgeCall),
+}
+
+/// A call of a bridge, as its adapter has made it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BridgeCall {
+    /// The chain that it is made on.
+    pub chain: ChainRef,
+    /// Whom.
+    pub to: AccountRef,
+    /// Native coin that goes along.
+    pub value: Amount,
+    /// Calldata.
+    pub data: Vec<u8>,
+    /// Gas that it has at least, since what it takes may rise before it lands; zero leaves it to the estimate.
+    pub least_gas: u64,
 }
 
 impl EntryCall {
@@ -144,6 +169,7 @@ impl EntryCall {
             Self::CancelOpen { .. } => EntryKind::CancelOpen,
             Self::TakeCredit { .. } => EntryKind::TakeCredit,
             Self::Approve { .. } => EntryKind::Approve,
+            Self::Bridge(_) => EntryKind::Bridge,
         }
     }
 
@@ -154,7 +180,7 @@ impl EntryCall {
             | Self::Join { terms, .. }
             | Self::Deposit { terms, .. }
             | Self::CancelOpen { terms } => Some(terms),
-            Self::TakeCredit { .. } | Self::Approve { .. } => None,
+            Self::TakeCredit { .. } | Self::Approve { .. } | Self::Bridge(_) => None,
         }
     }
 
@@ -164,7 +190,23 @@ impl EntryCall {
             Self::Open { terms, amount, .. }
             | Self::Join { terms, amount }
             | Self::Deposit { terms, amount, .. } => Some((terms.token, *amount)),
-            Self::CancelOpen { .. } | Self::TakeCredit { .. } | Self::Approve { .. } => None,
+            Self::CancelOpen { .. }
+            | Self::TakeCredit { .. }
+            | Self::Approve { .. }
+            | Self::Bridge(_) => None,
+        }
+    }
+
+    /// The chain that it is made on, where that need not be the channels' chain.
+    pub fn bridge_chain(&self) -> Option<ChainRef> {
+        match self {
+            Self::Bridge(call) => Some(call.chain),
+            Self::Open { .. }
+            | Self::Join { .. }
+            | Self::Deposit { .. }
+            | Self::CancelOpen { .. }
+            | Self::TakeCredit { .. }
+            | Self::Approve { .. } => None,
         }
     }
 }

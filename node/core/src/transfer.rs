@@ -255,6 +255,30 @@ impl Transfer {
     }
 }
 
+/// Units: bytes of what an adapter may keep with a transfer. Two storage proofs of 64 nodes fit.
+pub const MAX_MEMO_BYTES: usize = 96 * 1024;
+
+/// A transfer with what the adapter of its rollup keeps along with it: calls, proofs, how often it has tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TransferRecord {
+    /// The transfer.
+    pub transfer: Transfer,
+    /// The adapter's own words, which nobody else reads.
+    ///
+    /// Shape: at most [`MAX_MEMO_BYTES`].
+    pub memo: Vec<u8>,
+}
+
+impl TransferRecord {
+    /// The record after an event.
+    ///
+    /// # Errors
+    /// As [`Transfer::apply`].
+    pub fn apply(&self, event: TransferEvent) -> Result<Self, TransferError> {
+        Ok(Self { transfer: self.transfer.apply(event)?, memo: self.memo.clone() })
+    }
+}
+
 /// The deposit's table of transitions; none where an event cannot follow.
 fn deposit_after(stage: DepositStage, event: TransferEvent) -> Option<DepositStage> {
     use DepositStage as D;

@@ -9,7 +9,7 @@ use lockstep_core::{
     chain::{CloseOrigin, Cursor, Obligation, ObligationKey},
     entry::{Entry, EntryId},
     ids::{ChainRef, ChannelId},
-    transfer::Transfer,
+    transfer::TransferRecord,
 };
 
 use crate::{
@@ -72,8 +72,8 @@ impl WriteSet {
     ///
     /// # Errors
     /// When it is too large.
-    pub fn put_transfer(&mut self, transfer: &Transfer) -> Result<(), Refusal> {
-        self.put(Table::Transfer, transfer.id.to_vec(), transfer.encode())
+    pub fn put_transfer(&mut self, record: &TransferRecord) -> Result<(), Refusal> {
+        self.put(Table::Transfer, record.transfer.id.to_vec(), record.encode())
     }
 
     /// Writes what a watchtower keeps of a channel, in the watchtower's own encrypted form.
@@ -139,7 +139,7 @@ pub fn all_origins(source: &impl RowSource) -> Result<Vec<CloseOrigin>, StoreErr
 ///
 /// # Errors
 /// When the row cannot be read.
-pub fn transfer(source: &impl RowSource, id: B256) -> Result<Option<Transfer>, StoreError> {
+pub fn transfer(source: &impl RowSource, id: B256) -> Result<Option<TransferRecord>, StoreError> {
     let value = source.get(Table::Transfer, id.as_slice())?;
     value.map(|value| decode(Table::Transfer, id.as_slice(), &value)).transpose()
 }
@@ -148,7 +148,7 @@ pub fn transfer(source: &impl RowSource, id: B256) -> Result<Option<Transfer>, S
 ///
 /// # Errors
 /// When a row cannot be read.
-pub fn all_transfers(source: &impl RowSource) -> Result<Vec<Transfer>, StoreError> {
+pub fn all_transfers(source: &impl RowSource) -> Result<Vec<TransferRecord>, StoreError> {
     decode_all(source, Table::Transfer, &[])
 }
 

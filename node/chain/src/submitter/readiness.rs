@@ -85,6 +85,7 @@ impl<S: ObligationStore> Submitter<S> {
             }
             answer => answer?,
         };
+        let need = Need { gas: need.gas.max(least_gas(entry.call())), ..need };
         let fees = self.entry_fees(&job, &need, now)?;
         let gas = U256::from(need.gas).saturating_mul(U256::from(fees.max_fee));
         let needed = gas.saturating_add(need.data_fee).saturating_add(job.payload.value);
@@ -139,7 +140,7 @@ impl<S: ObligationStore> Submitter<S> {
                 matches!(status, ChannelStatus::Pending | ChannelStatus::Active)
             }
             EntryCall::Deposit { side: Side::Two, .. } => status == ChannelStatus::Active,
-            EntryCall::TakeCredit { .. } | EntryCall::Approve { .. } => true,
+            EntryCall::TakeCredit { .. } | EntryCall::Approve { .. } | EntryCall::Bridge(_) => true,
         };
         if fits { Ok(()) } else { Err(EntryRefusal::WrongStatus { status }.into()) }
     }
@@ -177,6 +178,19 @@ impl<S: ObligationStore> Submitter<S> {
     }
 }
 
+/// A bridge's call may take more when it lands than when it is estimated, and says itself how much.
+fn least_gas(call: &EntryCall) -> u64 {
+    match call {
+        EntryCall::Bridge(call) => call.least_gas,
+        EntryCall::Open { .. }
+        | EntryCall::Join { .. }
+        | EntryCall::Deposit { .. }
+        | EntryCall::CancelOpen { .. }
+        | EntryCall::TakeCredit { .. }
+        | EntryCall::Approve { .. } => 0,
+    }
+}
+
 /// What only a participant may call. From anyone else the contract would keep an open or a join as a credit of
 /// the participant, and the payer would have nothing.
 fn check_owner(call: &EntryCall, account: Address) -> Result<(), ChainError> {
@@ -188,7 +202,8 @@ fn check_owner(call: &EntryCall, account: Address) -> Result<(), ChainError> {
         EntryCall::Open { consent: Some(_), .. }
         | EntryCall::Deposit { .. }
         | EntryCall::TakeCredit { .. }
-        | EntryCall::Approve { .. } => return Ok(()),
+        | EntryCall::Approve { .. }
+        | EntryCall::Bridge(_) => return Ok(()),
     };
     let owner = convert::address(owner)?;
     if owner == account { Ok(()) } else { Err(EntryRefusal::NotOwner { account, owner }.into()) }

@@ -39,7 +39,10 @@ impl ChainStore {
             Ok(Kept {
                 cursor: port::cursor(engine, chain)?,
                 obligations: port::all_obligations(engine)?,
-                entries: port::all_entries(engine)?,
+                entries: port::all_entries(engine)?
+                    .into_iter()
+                    .filter(|entry| entry.call().bridge_chain().is_none_or(|on| on == chain))
+                    .collect(),
                 origins: port::all_origins(engine)?,
             })
         };

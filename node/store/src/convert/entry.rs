@@ -2,7 +2,7 @@
 
 use lockstep_core::{
     chain::CloseOrigin,
-    entry::{Entry, EntryCall, EntryId, EntryStage, MAX_OFFERS, Offer, SignedEntry},
+    entry::{BridgeCall, Entry, EntryCall, EntryId, EntryStage, MAX_OFFERS, Offer, SignedEntry},
     ids::ChannelId,
     money::Amount,
     state::Open,
@@ -94,6 +94,13 @@ fn call_to(call: &EntryCall) -> row::Call {
             spender: account_bytes(*spender),
             amount: amount_bytes(*amount),
         }),
+        EntryCall::Bridge(call) => row::Call::Bridge(v1::BridgeCall {
+            chain: Some(call.chain.to_proto()),
+            to: account_bytes(call.to),
+            value: amount_bytes(call.value),
+            data: call.data.clone(),
+            least_gas: call.least_gas,
+        }),
     }
 }
 
@@ -130,6 +137,13 @@ fn call_from(call: row::Call) -> Result<EntryCall, Malformed> {
             spender: account(&approve.spender, "entry.spender")?,
             amount: sum(&approve.amount)?,
         },
+        row::Call::Bridge(call) => EntryCall::Bridge(BridgeCall {
+            chain: required(call.chain, "entry.chain")?,
+            to: account(&call.to, "entry.to")?,
+            value: sum(&call.value)?,
+            data: call.data,
+            least_gas: call.least_gas,
+        }),
     })
 }
 

@@ -2,7 +2,10 @@
 
 use lockstep_core::{
     ids::ChainRef,
-    transfer::{DepositStage, RecoverAction, Transfer, TransferKey, TransferStage, WithdrawStage},
+    transfer::{
+        DepositStage, RecoverAction, Transfer, TransferKey, TransferRecord, TransferStage,
+        WithdrawStage,
+    },
 };
 use lockstep_proto::v1::{self, transfer_row as row};
 
@@ -51,22 +54,24 @@ impl Stored for TransferKey {
     }
 }
 
-impl Stored for Transfer {
+impl Stored for TransferRecord {
     type Proto = v1::TransferRow;
 
     fn to_proto(&self) -> Self::Proto {
-        let stage = match self.stage {
+        let Self { transfer, memo } = self;
+        let stage = match transfer.stage {
             TransferStage::Deposit(stage) => row::Stage::Deposit(stage.to_proto()),
             TransferStage::Withdraw(stage) => row::Stage::Withdraw(stage.to_proto()),
         };
         v1::TransferRow {
-            id: self.id.to_vec(),
-            key: self.key.as_ref().map(Stored::to_proto),
-            from: Some(self.from.to_proto()),
-            to: Some(self.to.to_proto()),
-            token: account_bytes(self.token),
-            amount: amount_bytes(self.amount),
+            id: transfer.id.to_vec(),
+            key: transfer.key.as_ref().map(Stored::to_proto),
+            from: Some(transfer.from.to_proto()),
+            to: Some(transfer.to.to_proto()),
+            token: account_bytes(transfer.token),
+            amount: amount_bytes(transfer.amount),
             stage: Some(stage),
+            memo: memo.clone(),
         }
     }
 
@@ -77,7 +82,7 @@ impl Stored for Transfer {
                 TransferStage::Withdraw(WithdrawStage::from_proto(stage)?)
             }
         };
-        Ok(Self {
+        let transfer = Transfer {
             id: hash(&proto.id, "transfer.id")?,
             key: proto.key.map(TransferKey::from_proto).transpose()?,
             from: required(proto.from, "transfer.from")?,
@@ -85,7 +90,8 @@ impl Stored for Transfer {
             token: account(&proto.token, "transfer.token")?,
             amount: amount(&proto.amount, "transfer.amount")?,
             stage,
-        })
+        };
+        Ok(Self { transfer, memo: proto.memo })
     }
 }
 

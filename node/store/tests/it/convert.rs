@@ -19,7 +19,10 @@ use lockstep_core::{
     },
     state::{Open, PartialWithdraw},
     time::{BlockNumber, BlockPoint, BlockTimestamp, Finality},
-    transfer::{DepositStage, RecoverAction, Transfer, TransferKey, TransferStage, WithdrawStage},
+    transfer::{
+        DepositStage, RecoverAction, Transfer, TransferKey, TransferRecord, TransferStage,
+        WithdrawStage,
+    },
     update::{Action, Update},
 };
 use lockstep_store::{convert::Stored, port, write_set::WriteSet};
@@ -299,7 +302,7 @@ fn obligations() -> Vec<Obligation> {
     obligations
 }
 
-fn transfers() -> Vec<Transfer> {
+fn transfers() -> Vec<TransferRecord> {
     let mut stages = vec![
         TransferStage::Deposit(DepositStage::Planned),
         TransferStage::Deposit(DepositStage::Sent),
@@ -333,7 +336,7 @@ fn transfers() -> Vec<Transfer> {
         .map(|(number, stage)| {
             let chain = ChainRef::Starknet(B256::repeat_byte(3));
             let key = TransferKey { chain, tx: HASH, log_index: u32::MAX };
-            Transfer {
+            let transfer = Transfer {
                 id: B256::repeat_byte(number),
                 key: (number % 2 == 0).then_some(key),
                 from: ChainRef::Evm(u64::MAX),
@@ -341,7 +344,8 @@ fn transfers() -> Vec<Transfer> {
                 token: AccountRef::Evm(Address::repeat_byte(number)),
                 amount: Amount::MAX,
                 stage,
-            }
+            };
+            TransferRecord { transfer, memo: vec![number; usize::from(number)] }
         })
         .collect()
 }
@@ -407,7 +411,7 @@ fn decode_as_everything(bytes: &[u8]) {
     decodes_or_refuses::<Dispute>(bytes);
     decodes_or_refuses::<ChainFacts>(bytes);
     decodes_or_refuses::<Obligation>(bytes);
-    decodes_or_refuses::<Transfer>(bytes);
+    decodes_or_refuses::<TransferRecord>(bytes);
     decodes_or_refuses::<Cursor>(bytes);
     decodes_or_refuses::<Lock>(bytes);
 }

@@ -3,8 +3,8 @@
 use alloy_primitives::{Address, B256};
 use lockstep_core::{
     chain::CloseOrigin,
-    entry::{Entry, EntryCall, EntryId, EntryStage, Offer, SignedEntry},
-    ids::{AccountRef, Side},
+    entry::{BridgeCall, Entry, EntryCall, EntryId, EntryStage, Offer, SignedEntry},
+    ids::{AccountRef, ChainRef, Side},
     money::Amount,
     state::Open,
     time::{BlockNumber, BlockTimestamp},
@@ -34,6 +34,13 @@ fn calls() -> Vec<EntryCall> {
         EntryCall::CancelOpen { terms },
         EntryCall::TakeCredit { token: AccountRef::Evm(Address::ZERO), to: other, amount },
         EntryCall::Approve { token: other, spender: other, amount },
+        EntryCall::Bridge(BridgeCall {
+            chain: ChainRef::Evm(u64::MAX),
+            to: other,
+            value: Amount::MAX,
+            data: vec![7; 900],
+            least_gas: u64::MAX,
+        }),
     ]
 }
 

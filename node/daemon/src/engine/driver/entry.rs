@@ -155,5 +155,6 @@ pub(crate) fn word_of(kind: EntryKind) -> &'static str {
         EntryKind::CancelOpen => "cancellation",
         EntryKind::TakeCredit => "withdrawal of credit",
         EntryKind::Approve => "approval",
+        EntryKind::Bridge => "bridge step",
     }
 }

@@ -1,0 +1,3 @@
+//! Arbitrum.
+
+mod network;
