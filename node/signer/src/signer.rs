@@ -63,7 +63,7 @@ pub enum SignerError<E: std::error::Error + 'static> {
     /// The mark could not be kept.
     #[error("the signer's mark could not be kept")]
     Log(#[source] E),
-    /// An earlier mark could not be kept, so nothing is signed until the next start.
+    /// An earlier mark could not be kept, so nothing new is signed until the next start.
     #[error("the signer is stopped since a mark could not be kept")]
     Poisoned,
     /// No signature by this key.
@@ -98,7 +98,8 @@ impl<E: std::error::Error + 'static> SignerError<E> {
 struct Marks<L> {
     book: MarkBook,
     log: L,
-    is_poisoned: bool,
+    /// The marks that the log failed to keep, if it has failed. From then on no mark is taken up any more.
+    in_doubt: Option<Vec<Mark>>,
 }
 
 /// Signs for the channels of one seed.
@@ -115,7 +116,7 @@ impl<L: MarkLog> ChannelSigner<L> {
     /// A signer that goes on from the marks in `book`, which came out of `log`.
     #[must_use]
     pub fn new(keys: KeyRing, book: MarkBook, log: L) -> Self {
-        let marks = Marks { book, log, is_poisoned: false };
+        let marks = Marks { book, log, in_doubt: None };
         Self { keys, marks: Mutex::new(marks), known: Mutex::new(BTreeMap::new()) }
     }
 
@@ -187,45 +188,67 @@ impl<L: MarkLog> ChannelSigner<L> {
         let Ok(mut marks) = self.marks.lock() else {
             return keys.into_iter().map(|_| Err(SignerError::Poisoned)).collect();
         };
-        if marks.is_poisoned {
-            return keys.into_iter().map(|_| Err(SignerError::Poisoned)).collect();
-        }
         let mut raised = Vec::new();
-        let outcomes: Vec<_> = keys
+        let outcomes: Vec<Result<_, SignerError<L::Error>>> = keys
             .into_iter()
             .zip(requests)
             .map(|(key, request)| {
-                let key = key?;
-                if let Some(mark) = mark_of(request.get())
-                    && marks.book.raise(mark)? == Verdict::Raise
-                {
-                    raised.push(mark);
-                }
-                Ok(key)
+                let (key, mark) = (key?, mark_of(request.get()));
+                marks.admit(mark, &mut raised)?;
+                Ok((key, mark))
             })
             .collect();
-        match marks.keep(&raised) {
-            Ok(()) => outcomes,
-            Err(error) => {
-                marks.is_poisoned = true;
+        let mut reason = marks.keep(raised).err();
+        outcomes
+            .into_iter()
+            .map(|outcome| {
+                let (key, mark) = outcome?;
+                if marks.is_free_of_doubt(mark) {
+                    return Ok(key);
+                }
                 // The first hears what happened, the others that the signer is stopped.
-                let mut reason = Some(error);
-                outcomes
-                    .into_iter()
-                    .map(|_| Err(reason.take().map_or(SignerError::Poisoned, SignerError::Log)))
-                    .collect()
-            }
-        }
+                Err(reason.take().map_or(SignerError::Poisoned, SignerError::Log))
+            })
+            .collect()
     }
 }
 
 impl<L: MarkLog> Marks<L> {
-    fn keep(&mut self, raised: &[Mark]) -> Result<(), L::Error> {
+    /// Enters a request's mark; what is new goes to `raised`, to be kept before anything is signed.
+    fn admit(
+        &mut self,
+        mark: Option<Mark>,
+        raised: &mut Vec<Mark>,
+    ) -> Result<(), SignerError<L::Error>> {
+        if self.in_doubt.is_some() {
+            return if self.is_free_of_doubt(mark) { Ok(()) } else { Err(SignerError::Poisoned) };
+        }
+        if let Some(mark) = mark
+            && self.book.raise(mark)? == Verdict::Raise
+        {
+            raised.push(mark);
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, raised: Vec<Mark>) -> Result<(), L::Error> {
         if raised.is_empty() {
             return Ok(());
         }
-        self.log.append(raised)?;
-        self.log.shed(&self.book)
+        let kept = self.log.append(&raised).and_then(|()| self.log.shed(&self.book));
+        if kept.is_err() {
+            self.in_doubt = Some(raised);
+        }
+        kept
+    }
+
+    /// Whether a request may be signed as far as the log is concerned. Once that has failed (P49), only what was
+    /// bound and kept before is signed again: the very same bytes, for a challenge that can't wait.
+    fn is_free_of_doubt(&self, mark: Option<Mark>) -> bool {
+        let Some(in_doubt) = &self.in_doubt else { return true };
+        mark.is_some_and(|mark| {
+            !in_doubt.contains(&mark) && self.book.decide(mark) == Ok(Verdict::Again)
+        })
     }
 }
 

@@ -12,7 +12,7 @@
 //! nobody was told about, and only the whole records of that stretch are kept (P50).
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{Read, Write};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -133,6 +133,8 @@ pub struct MarkFile {
     records: u64,
     /// How many of the records are known to be on disk.
     flushed: u64,
+    /// From how many records on the file is written anew, if few of them are of use.
+    shed_from: u64,
 }
 
 impl MarkFile {
@@ -151,7 +153,7 @@ impl MarkFile {
         lock(&file, path)?;
         file.write_all(&MAGIC).and_then(|()| file.sync_all()).map_err(io_error("write", path))?;
         sync_directory(path)?;
-        Ok(Self { path: path.into(), file, policy, records: 0, flushed: 0 })
+        Ok(Self { path: path.into(), file, policy, records: 0, flushed: 0, shed_from: SHED_FLOOR })
     }
 
     /// The file and all its marks.
@@ -170,13 +172,20 @@ impl MarkFile {
         still_at(&file, path)?;
         let mut content = Vec::new();
         file.read_to_end(&mut content).map_err(io_error("read", path))?;
-        let Parsed { book, records, is_whole } = parse(&content, path)?;
-        let mut marks = Self { path: path.into(), file, policy, records, flushed: records };
-        if is_whole {
+        let Parsed { book, records, damage } = parse(&content, path)?;
+        let mut marks = Self {
+            path: path.into(),
+            file,
+            policy,
+            records,
+            flushed: records,
+            shed_from: SHED_FLOOR,
+        };
+        match damage {
             // The last run may have ended between write and flush; what was read is relied on from here.
-            marks.sync()?;
-        } else {
-            marks.rewrite(&book)?;
+            Damage::None => marks.sync()?,
+            Damage::Tail { whole } => marks.cut_tail(whole)?,
+            Damage::Hole => marks.rewrite(&book)?,
         }
         Ok((marks, book))
     }
@@ -195,6 +204,17 @@ impl MarkFile {
     #[must_use]
     pub fn records(&self) -> u64 {
         self.records
+    }
+
+    /// Takes away a torn tail where it is: a full disk tears it, and must not keep the node from starting.
+    fn cut_tail(&mut self, whole: u64) -> Result<(), MarkFileError> {
+        let record = u64::try_from(RECORD_BYTES).unwrap_or(u64::MAX);
+        let header = u64::try_from(HEADER_BYTES).unwrap_or(u64::MAX);
+        let length = whole.saturating_mul(record).saturating_add(header);
+        let cut = self.file.set_len(length).and_then(|()| self.file.seek(SeekFrom::Start(length)));
+        cut.map_err(io_error("cut the torn tail of", &self.path))?;
+        self.records = whole;
+        self.sync()
     }
 
     /// Writes the live marks beside the file and takes its place in one step.
@@ -222,11 +242,10 @@ impl MarkFile {
         // Locked before it has the name, so no other process finds it free.
         lock(&file, &path)?;
         fs::rename(&temporary, &path).map_err(io_error("replace", &path))?;
-        sync_directory(&path)?;
         self.file = file;
         self.records = records;
         self.flushed = records;
-        Ok(())
+        sync_directory(&path)
     }
 }
 
@@ -253,8 +272,24 @@ impl MarkLog for MarkFile {
 
     fn shed(&mut self, live: &MarkBook) -> Result<(), MarkFileError> {
         let live_records = u64::try_from(live.len()).unwrap_or(u64::MAX);
-        let worth = live_records.saturating_mul(SHED_RATIO).max(SHED_FLOOR);
-        if self.records > worth { self.rewrite(live) } else { Ok(()) }
+        let worth = live_records.saturating_mul(SHED_RATIO).max(self.shed_from);
+        if self.records <= worth {
+            return Ok(());
+        }
+        let before = self.file.metadata().map_err(io_error("look at", &self.path))?.ino();
+        let Err(error) = self.rewrite(live) else {
+            self.shed_from = SHED_FLOOR;
+            return Ok(());
+        };
+        let now = fs::metadata(&self.path).map_err(io_error("look at", &self.path))?.ino();
+        let own = self.file.metadata().map_err(io_error("look at", &self.path))?.ino();
+        if (now, own) != (before, before) {
+            return Err(error);
+        }
+        // The old file has its name still and every mark, it is only longer than it need be. A full disk is not asked
+        // again with each mark.
+        self.shed_from = self.records.saturating_add(SHED_FLOOR);
+        Ok(())
     }
 }
 
@@ -347,14 +382,26 @@ struct Parsed {
     book: MarkBook,
     /// Records in the file, whole or not.
     records: u64,
-    is_whole: bool,
+    damage: Damage,
+}
+
+/// What a power cut or a full disk left of records that nobody relied on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Damage {
+    None,
+    /// After so many whole records nothing is whole.
+    Tail {
+        whole: u64,
+    },
+    /// A whole record follows a damaged one.
+    Hole,
 }
 
 fn parse(content: &[u8], path: &Path) -> Result<Parsed, MarkFileError> {
     let Some(body) = content.strip_prefix(&MAGIC) else {
         return Err(MarkFileError::Format { path: path.into() });
     };
-    let mut parsed = Parsed { book: MarkBook::default(), records: 0, is_whole: true };
+    let mut parsed = Parsed { book: MarkBook::default(), records: 0, damage: Damage::None };
     let mut promised: u64 = 0;
     let mut first_damaged = None;
     for record in body.chunks(RECORD_BYTES) {
@@ -368,11 +415,15 @@ fn parse(content: &[u8], path: &Path) -> Result<Parsed, MarkFileError> {
                     index,
                     refusal: Box::new(refusal),
                 })?;
+                if first_damaged.is_some() {
+                    parsed.damage = Damage::Hole;
+                }
             }
-            None => {
-                first_damaged = first_damaged.or(Some(index));
-                parsed.is_whole = false;
+            None if first_damaged.is_none() => {
+                first_damaged = Some(index);
+                parsed.damage = Damage::Tail { whole: index };
             }
+            None => {}
         }
     }
     match first_damaged {

@@ -14,12 +14,13 @@ pub trait MarkLog {
     /// Adds marks. When it returns, they outlive this process; see the implementation for power loss.
     ///
     /// # Errors
-    /// After an error nothing may be signed again through this log: whether the marks are kept is not known.
+    /// After an error no new mark may be entrusted to this log: whether these are kept is not known.
     fn append(&mut self, marks: &[Mark]) -> Result<(), Self::Error>;
 
-    /// Tells what is still of use, after each append, so that the log can shed the rest when it has grown.
+    /// Tells what is still of use, after each append, so that the log can shed the rest when it has grown. A log that
+    /// has no room to do so stays as it is.
     ///
     /// # Errors
-    /// As [`MarkLog::append`].
+    /// As [`MarkLog::append`]: marks kept before may be lost.
     fn shed(&mut self, live: &MarkBook) -> Result<(), Self::Error>;
 }

@@ -172,6 +172,37 @@ fn p32_no_signature_leaves_before_its_mark_is_kept() {
 }
 
 #[test]
+fn p49_a_stopped_signer_signs_what_it_had_signed_again_so_that_a_close_is_answered() {
+    let log = TestLog::default();
+    let signer = log.signer();
+    let first = signer.sign_state(durable_state(1, 5, 0)).unwrap();
+    log.set_failing(true);
+    // In the very group that fails, and after it.
+    let group = signer.sign_batch(&[
+        durable_state(1, 6, 0),
+        durable_state(1, 5, 0),
+        durable_state(1, 6, 0),
+        durable_state(1, 5, 1),
+    ]);
+    assert!(matches!(group[0], Err(SignerError::Log(_))));
+    assert_eq!(*group[1].as_ref().unwrap(), first);
+    assert!(matches!(group[2], Err(SignerError::Poisoned)));
+    assert!(matches!(group[3], Err(SignerError::Refused(_))));
+    log.set_failing(false);
+    assert_eq!(signer.sign_state(durable_state(1, 5, 0)).unwrap(), first);
+    // Nothing new: neither what failed to be kept, nor the next version, nor another content, nor what takes no mark.
+    for (version, net) in [(6, 0), (7, 0), (5, 1), (6, 1)] {
+        let refused = signer.sign_state(durable_state(1, version, net)).unwrap_err();
+        assert!(matches!(refused, SignerError::Poisoned), "version {version}: {refused}");
+    }
+    let channel_id = state(1, 1, 0).channel_id;
+    let open = Open { channel_id, min_deposit1: Amount::ZERO, deadline: BlockTimestamp(5) };
+    let refused = signer.sign_state(durable(request(1, SigningContent::Open(open))));
+    assert!(matches!(refused, Err(SignerError::Poisoned)));
+    assert_eq!(log.marks().len(), 1);
+}
+
+#[test]
 fn p32_a_group_is_kept_with_one_append_and_a_refused_channel_stops_no_other() {
     let log = TestLog::default();
     let signer = log.signer();

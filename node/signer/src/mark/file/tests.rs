@@ -191,6 +191,40 @@ fn a_file_that_has_grown_is_written_anew_with_only_what_is_of_use() {
     assert_eq!(reopened.highest(mark(1, 0).channel_id), Some(Version(SHED_FLOOR + 2)));
 }
 
+#[test]
+fn p51_a_file_that_finds_no_room_to_be_written_anew_goes_on_as_it_is() {
+    let scene = Scene::new();
+    let mut file = MarkFile::create(&scene.path, SyncPolicy::OnDemand).unwrap();
+    let mut book = MarkBook::default();
+    // A folder with that name: the file beside can't be made.
+    let beside = scene.path.with_extension("new");
+    fs::create_dir(&beside).unwrap();
+    fs::write(beside.join("full"), "").unwrap();
+    file.records = SHED_FLOOR;
+    book.raise(mark(1, 1)).unwrap();
+    file.append(&[mark(1, 1)]).unwrap();
+    file.shed(&book).unwrap();
+    assert_eq!(file.records(), SHED_FLOOR + 1);
+    assert!(file.shed_from > SHED_FLOOR + 1, "not asked again at once");
+    assert_eq!(fs::metadata(&scene.path).unwrap().ino(), file.file.metadata().unwrap().ino());
+    file.append(&[mark(1, 2)]).unwrap();
+}
+
+#[test]
+fn p50_a_torn_tail_is_cut_in_place_without_room_for_a_second_file() {
+    let scene = Scene::with(1..=4, SyncPolicy::EveryAppend);
+    scene.cut(offset_of(3) + 40);
+    let beside = scene.path.with_extension("new");
+    fs::create_dir(&beside).unwrap();
+    fs::write(beside.join("full"), "").unwrap();
+    let (mut file, book) = scene.open().unwrap();
+    assert_eq!(book.highest(mark(1, 0).channel_id), Some(Version(3)));
+    file.append(&[mark(1, 9)]).unwrap();
+    drop(file);
+    assert_eq!(scene.length(), offset_of(4));
+    assert_eq!(scene.open().unwrap().1.highest(mark(1, 0).channel_id), Some(Version(9)));
+}
+
 proptest! {
     // Each case writes and flushes files.
     #![proptest_config(ProptestConfig::with_cases(64))]
