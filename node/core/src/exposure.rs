@@ -312,6 +312,7 @@ mod tests {
         }
     }
 
+    #[test]
     fn a_full_history_keeps_every_step_it_has_room_for() {
         let mut exposure = Exposure::new(amount(1));
         let steps = u64::try_from(MAX_STEPS).unwrap();

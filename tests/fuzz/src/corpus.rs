@@ -17,7 +17,8 @@ use lockstep_core::money::Amount;
 use lockstep_core::record::{ClosingStage, Dispute, Phase, RecordParts};
 use lockstep_core::time::{BlockNumber, BlockPoint, BlockTimestamp, Finality};
 use lockstep_core::transfer::{
-    DepositStage, RecoverAction, Transfer, TransferKey, TransferStage, WithdrawStage,
+    DepositStage, RecoverAction, Transfer, TransferKey, TransferRecord, TransferStage,
+    WithdrawStage,
 };
 use lockstep_proto::v1;
 use lockstep_sim::keys::{DOMAIN, Keys};
@@ -192,7 +193,7 @@ impl Corpora {
                 TransferStage::Deposit(stage) => self.stored(&stage),
                 TransferStage::Withdraw(stage) => self.stored(&stage),
             }
-            self.stored(&Transfer {
+            let transfer = Transfer {
                 id: B256::repeat_byte(4),
                 key: Some(key),
                 from: ChainRef::Evm(1),
@@ -200,7 +201,8 @@ impl Corpora {
                 token: AccountRef::Evm(Address::ZERO),
                 amount: Amount::from(1_000_u64),
                 stage,
-            });
+            };
+            self.stored(&TransferRecord { transfer, memo: vec![1, 2] });
         }
         self.stored(&chain);
         self.stored(&key);

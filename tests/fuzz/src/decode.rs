@@ -18,7 +18,7 @@ use lockstep_core::signature::{SignerKey, StateSignature};
 use lockstep_core::state::{Open, PartialWithdraw, State};
 use lockstep_core::terms::{Policy, Terms};
 use lockstep_core::time::BlockPoint;
-use lockstep_core::transfer::{DepositStage, Transfer, TransferKey, WithdrawStage};
+use lockstep_core::transfer::{DepositStage, TransferKey, TransferRecord, WithdrawStage};
 use lockstep_core::update::Update;
 use lockstep_p2p::{codec, convert, invite::Invite};
 use lockstep_proto::v1;
@@ -93,7 +93,7 @@ fn forms() -> [Form; 35] {
         form::<Update>(),
         form::<Cursor>(),
         form::<Obligation>(),
-        form::<Transfer>(),
+        form::<TransferRecord>(),
         form::<Evidence>(),
         form::<Policy>(),
         form::<WithdrawEvidence>(),

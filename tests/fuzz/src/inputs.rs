@@ -78,6 +78,7 @@ fn scenario(honest: Side) -> Scenario {
         challenge_period: 1_200,
         deposits: [5_000, 5_000],
         opens_with_consent: false,
+        guard: None,
         max_in_flight: WIDTH,
         has_locks: true,
         has_withdrawals: true,
