@@ -7,6 +7,7 @@ use lockstep_core::error::ErrorClass;
 use lockstep_core::transfer::TransferError;
 use thiserror::Error;
 
+use crate::arbitrum::decimals::DecimalsError;
 use crate::step::Layer;
 
 /// Why the bridge side could not do what it was asked. Nothing was signed or sent for it.
@@ -181,6 +182,17 @@ pub enum BridgeError {
         /// Which.
         id: B256,
     },
+    /// No gateway of tokens is configured.
+    #[error(
+        "no token gateway is configured for this network: name its L1 router in the network's file"
+    )]
+    NoTokenRouter,
+    /// The two sides count the token with different decimals.
+    #[error("the two sides count the token with different decimals")]
+    Decimals(#[from] DecimalsError),
+    /// A fee that no chain has.
+    #[error("the fees that were read are no real ones")]
+    AbsurdFee,
     /// The rollup offers no way in from L1.
     #[error("L1 can't force a call into this rollup")]
     NoForce,
@@ -218,9 +230,11 @@ impl BridgeError {
     pub fn class(&self) -> ErrorClass {
         match self {
             Self::Chain { source, .. } => source.class(),
-            Self::BadProof { .. } | Self::NoProof { .. } | Self::Event(_) | Self::Stopping => {
-                ErrorClass::Transient
-            }
+            Self::BadProof { .. }
+            | Self::NoProof { .. }
+            | Self::AbsurdFee
+            | Self::Event(_)
+            | Self::Stopping => ErrorClass::Transient,
             Self::Store(_) => ErrorClass::Fatal,
             Self::WrongChain { .. }
             | Self::WrongPair { .. }
@@ -242,6 +256,8 @@ impl BridgeError {
             | Self::NoFunds { .. }
             | Self::WrongToken { .. }
             | Self::BadMemo { .. }
+            | Self::NoTokenRouter
+            | Self::Decimals(_)
             | Self::NoForce
             | Self::TooLargeToForce { .. }
             | Self::OtherTransfer => ErrorClass::Refused,

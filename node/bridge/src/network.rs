@@ -28,6 +28,9 @@ pub struct BridgeNetwork {
     /// Hash of the code there; none where it is not pinned.
     #[serde(default)]
     pub entry_code_hash: Option<B256>,
+    /// Router of token gateways on L1, where the entry contract does not lead to it (Arbitrum).
+    #[serde(default)]
+    pub token_router: Option<Address>,
     /// Where the address comes from.
     pub source: String,
     /// When it was looked up. Shape: YYYY-MM-DD.

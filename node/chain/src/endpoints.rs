@@ -122,23 +122,16 @@ impl Endpoints {
         majority(answers, self.profile.quorum)
     }
 
-    /// The highest head of all, with the name of who served it.
-    ///
-    /// # Errors
-    /// If none answers.
-    pub async fn newest_header(&self) -> Result<Header, ChainError> {
-        let is_hashed = self.profile.has_ethereum_hash;
-        let answers = self.ask_all(|endpoint| endpoint.header(BlockTag::Latest, is_hashed)).await;
-        highest(answers, Header::number)
-    }
-
     /// The newest finalized block that a quorum shows, with its hash; none while too few agree.
     pub async fn finalized(&self) -> Option<(BlockPoint, B256)> {
         let profile = self.profile;
         let is_hashed = profile.has_ethereum_hash;
         let ask = |tag| self.ask_all(move |endpoint| endpoint.header(tag, is_hashed));
         let tops = ask(profile.finalized).await;
-        let number = tops.into_iter().flatten().map(|header| header.number()).min()?;
+        let mut numbers: Vec<u64> = tops.iter().flatten().map(Header::number).collect();
+        numbers.sort_unstable_by_key(|number| core::cmp::Reverse(*number));
+        // The highest that as many have reached as must agree: one that stands still holds up no others.
+        let number = *numbers.get(profile.quorum.saturating_sub(1))?;
         let headers = ask(BlockTag::Number(number)).await.into_iter().flatten();
         let header = majority(headers, profile.quorum).ok()?;
         Some((header.point(), header.hash))

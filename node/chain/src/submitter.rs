@@ -10,7 +10,6 @@ use crate::call::{Contracts, SignedIntent};
 use crate::endpoints::Endpoints;
 use crate::error::ChainError;
 use crate::port::{AccountSigner, ObligationStore};
-use crate::rpc::BlockTag;
 use alloy_primitives::{B256, U256};
 use lockstep_contracts::revert::Revert;
 use lockstep_core::chain::{
@@ -19,7 +18,7 @@ use lockstep_core::chain::{
 use lockstep_core::entry::{Entry, EntryId};
 use lockstep_core::money::Amount;
 use lockstep_core::terms::Terms;
-use lockstep_core::time::{BlockNumber, BlockPoint, BlockTimestamp};
+use lockstep_core::time::{BlockNumber, BlockTimestamp};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -30,6 +29,8 @@ mod fee;
 mod gas;
 mod goal;
 mod lane;
+mod now;
+mod offer;
 mod readiness;
 mod refusal;
 mod send;
@@ -40,13 +41,12 @@ pub use fee::Fees;
 use fee::Window;
 pub use goal::Goal;
 use lane::{Content, Lane, Slot};
+use now::{Heads, Now};
 pub use refusal::EntryRefusal;
 
 /// The time before a lock's expiry over which the fee for its secret climbs. Units: seconds.
 /// Half a day, the margin that a node keeps by default.
 const SECRET_WINDOW_SECS: u64 = 12 * 3_600;
-/// The least priority fee that is offered, since a node may suggest nothing. Units: wei per gas.
-const LEAST_PRIORITY: u128 = 1_000;
 
 /// A fee may rise tenfold just when everybody must close.
 const RESERVE_PRICE: U256 = U256::from_limbs([10, 0, 0, 0]);
@@ -146,37 +146,6 @@ impl Duty {
     }
 }
 
-/// The chain as one step sees it.
-#[derive(Clone, Debug)]
-struct Now {
-    /// The newest head of any endpoint: what fees follow.
-    head: BlockPoint,
-    /// The earliest head time of any endpoint: by this nobody can pretend that a window is over.
-    earliest: BlockTimestamp,
-    base_fee: u128,
-    market: Fees,
-    /// The newest finalized block that a quorum shows.
-    finalized: Option<(BlockPoint, B256)>,
-}
-
-impl Now {
-    async fn look(endpoints: &Endpoints) -> Result<Self, ChainError> {
-        let profile = *endpoints.profile();
-        let is_hashed = profile.has_ethereum_hash;
-        let newest = endpoints.newest_header().await?;
-        let heads =
-            endpoints.ask_all(|endpoint| endpoint.header(BlockTag::Latest, is_hashed)).await;
-        let times = heads.iter().flatten().map(|header| header.point().timestamp);
-        let earliest = times.min().unwrap_or(newest.point().timestamp);
-        let suggested = endpoints.priority_fee().await;
-        let priority = suggested.unwrap_or(LEAST_PRIORITY).max(LEAST_PRIORITY);
-        let base_fee = newest.base_fee();
-        let market = Fees::market(base_fee, priority);
-        let finalized = endpoints.finalized().await;
-        Ok(Self { head: newest.point(), earliest, base_fee, market, finalized })
-    }
-}
-
 /// The submitter of one chain.
 #[derive(Debug)]
 pub struct Submitter<S> {
@@ -266,7 +235,7 @@ impl<S: ObligationStore> Submitter<S> {
             (Some(found), Some(lane)) => {
                 let (max_fee, priority) = found.fees();
                 let (content, fees) = (Content::Call(key), Fees { max_fee, priority });
-                let slot = Slot::new(content, fees, found.gas(), BlockNumber(0));
+                let slot = Slot::new(content, fees, found.gas(), Heads::default());
                 lane.slots.insert(found.nonce(), Slot { hashes: vec![tx], ..slot });
                 Ok(())
             }
@@ -297,7 +266,7 @@ impl<S: ObligationStore> Submitter<S> {
         let gas = estimate::usual_gas(ObligationKind::InitiateClose)
             .saturating_add(estimate::usual_gas(ObligationKind::Challenge))
             .saturating_add(estimate::usual_gas(ObligationKind::Close));
-        let price = U256::from(now.market.max_fee).saturating_mul(RESERVE_PRICE);
+        let price = U256::from(now.most.fees.max_fee).saturating_mul(RESERVE_PRICE);
         let needed = price.saturating_mul(U256::from(gas)).saturating_mul(U256::from(channels));
         let mut balance = U256::ZERO;
         for lane in &self.lanes {

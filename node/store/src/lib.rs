@@ -47,6 +47,7 @@ mod rows;
 mod schema;
 mod slot_file;
 pub mod table;
+pub mod tower;
 mod transaction;
 pub mod write_set;
 pub mod writer;

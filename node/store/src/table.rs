@@ -46,11 +46,13 @@ pub enum Table {
     Request,
     /// What happened, counted, over all channels.
     Feed,
+    /// Towers, their receipts, and what an older version of a channel may cost.
+    Tower,
 }
 
 impl Table {
     /// Every table, in the order of [`Table::index`].
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Meta,
         Self::Epoch,
         Self::Guard,
@@ -72,6 +74,7 @@ impl Table {
         Self::Contact,
         Self::Request,
         Self::Feed,
+        Self::Tower,
     ];
 
     /// The tree's name on disk. Never changes for a table that was released.
@@ -98,6 +101,7 @@ impl Table {
             Self::Contact => "contact",
             Self::Request => "request",
             Self::Feed => "feed",
+            Self::Tower => "tower",
         }
     }
 
@@ -125,6 +129,7 @@ impl Table {
             Self::Contact => 18,
             Self::Request => 19,
             Self::Feed => 20,
+            Self::Tower => 21,
         }
     }
 
@@ -160,7 +165,8 @@ impl Table {
             | Self::Origin
             | Self::Contact
             | Self::Request
-            | Self::Feed => true,
+            | Self::Feed
+            | Self::Tower => true,
         }
     }
 }

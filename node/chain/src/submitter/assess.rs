@@ -1,7 +1,8 @@
 //! What each endpoint says about a call's goal, and what follows when they differ.
 
 use super::goal::{Goal, Stored, judge};
-use super::{Duty, Now, ObligationStore, Submitter, SubmitterEvent};
+use super::now::Now;
+use super::{Duty, ObligationStore, Submitter, SubmitterEvent};
 use crate::decode;
 use crate::endpoint::{Endpoint, EndpointError, RequestError};
 use crate::error::ChainError;

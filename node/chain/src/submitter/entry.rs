@@ -2,9 +2,10 @@
 //! block (P86).
 
 use super::lane::{Content, Slot};
+use super::now::{Heads, Now};
 use super::readiness::{Readiness, Sendable};
 use super::track::Found;
-use super::{EntryRefusal, Fees, Now, ObligationStore, Submitter, SubmitterEvent};
+use super::{EntryRefusal, Fees, ObligationStore, Submitter, SubmitterEvent};
 use crate::convert;
 use crate::endpoints::{Landing, majority};
 use crate::error::ChainError;
@@ -13,7 +14,6 @@ use alloy_primitives::Address;
 use lockstep_core::entry::{Entry, EntryCall, EntryEvent, EntryId, EntryStage};
 use lockstep_core::ids::AccountRef;
 use lockstep_core::money::Amount;
-use lockstep_core::time::BlockNumber;
 
 /// Approvals that are tried for one deposit: some tokens want a zero between two of them, and another deposit
 /// may use one up.
@@ -72,7 +72,7 @@ impl<S: ObligationStore> Submitter<S> {
                     priority: offer.priority_fee_per_gas,
                 });
                 let content = Content::Entry(entry.id());
-                let slot = Slot::new(content, fees, signed.gas_limit(), BlockNumber(0));
+                let slot = Slot::new(content, fees, signed.gas_limit(), Heads::default());
                 let hashes = signed.offers().iter().map(|offer| offer.tx).collect();
                 let raw = Some(signed.raw().to_vec().into());
                 if let Some(lane) = self.lanes.iter_mut().find(|lane| lane.address() == from) {
@@ -188,8 +188,12 @@ impl<S: ObligationStore> Submitter<S> {
             return Err(ChainError::NoQuorum { agreeing: 1, needed: 2 });
         }
         let nonce = lane.free_nonce();
-        let slot =
-            Slot::new(job.content, fees.max(lane.highest_behind(nonce)), need.gas, now.head.number);
+        let slot = Slot::new(
+            job.content,
+            fees.max(lane.highest_behind(nonce)),
+            need.gas,
+            now.heads.clone(),
+        );
         let before = self.entries.insert(id, entry);
         let sent = self.send(index, nonce, slot, &job.payload, events).await;
         let is_bound = self.entries.get(&id).is_some_and(|entry| entry.signed().is_some());

@@ -1,7 +1,7 @@
 //! What calls would cost, without sending anything.
 
-use super::Now;
 use super::gas::{self, Need};
+use super::now::Now;
 use crate::call::{self, Contracts};
 use crate::endpoints::Endpoints;
 use crate::error::ChainError;
@@ -38,9 +38,9 @@ pub async fn estimate(
     calls: &[ChainCall],
 ) -> Result<CallEstimate, ChainError> {
     let now = Now::look(endpoints).await?;
-    let price = now.base_fee.saturating_add(now.market.priority);
+    let price = now.most.base_fee.saturating_add(now.most.fees.priority);
     let mut total = CallEstimate {
-        max_fee_per_gas: now.market.max_fee,
+        max_fee_per_gas: now.most.fees.max_fee,
         is_simulated: true,
         ..CallEstimate::default()
     };
@@ -61,7 +61,7 @@ pub async fn estimate(
         };
         total.gas = total.gas.saturating_add(gas);
         expected = expected.saturating_add(at(price));
-        most = most.saturating_add(at(now.market.max_fee));
+        most = most.saturating_add(at(now.most.fees.max_fee));
     }
     total.expected = Amount::from_u256(expected);
     total.most = Amount::from_u256(most);

@@ -31,6 +31,7 @@ impl Fees {
     }
 
     /// Whether a pool that holds `old` takes these instead.
+    #[cfg(test)]
     pub(crate) fn replaces(self, old: Self) -> bool {
         let least = old.next_step();
         self.max_fee >= least.max_fee && self.priority >= least.priority
@@ -42,6 +43,13 @@ impl Fees {
             max_fee: self.max_fee.max(other.max_fee),
             priority: self.priority.max(other.priority),
         }
+    }
+
+    /// All of a budget where less would leave no room for another step: the last replacement must reach it.
+    pub(crate) fn up_to(self, cap: u128) -> Self {
+        let last = cap.checked_div(STEP_EIGHTHS).unwrap_or(0).saturating_mul(8);
+        let is_last = self.max_fee > last && self.max_fee < cap;
+        if is_last { Self { max_fee: cap, ..self } } else { self }
     }
 
     /// At most this.
@@ -73,18 +81,28 @@ impl Window {
         u128::from(now.secs_since(self.opened)).saturating_mul(4) >= self.length()
     }
 
-    /// What to offer at a time: the market's at the start, the whole budget from half of the window on, in
-    /// between in a straight line (P76).
+    /// What to offer at a time: the market's at the start, the whole budget from half of the window on (P76).
+    ///
+    /// In between it doubles at even intervals, in a straight line from one doubling to the next. The budget
+    /// may be thousands of times the market: a single line up to it would pay a multiple for the first minutes.
     pub(crate) fn ladder(self, market: Fees, cap: u128, now: BlockTimestamp) -> Fees {
         let passed = u128::from(now.secs_since(self.opened)).saturating_mul(2).min(self.length());
         let climb = |from: u128| {
-            let room = cap.saturating_sub(from);
+            if passed == self.length() {
+                return cap;
+            }
+            let doublings = cap.checked_div(from.max(1)).unwrap_or(0).checked_ilog2().unwrap_or(0);
+            let progress = passed.saturating_mul(u128::from(doublings));
+            let whole = progress.checked_div(self.length()).unwrap_or(0);
+            let rest = progress.checked_rem(self.length()).unwrap_or(0);
+            let step = u32::try_from(whole).ok().and_then(|whole| 1_u128.checked_shl(whole));
+            let base = from.max(1).saturating_mul(step.unwrap_or(u128::MAX));
             // Divided first where the product would overflow: it then only rounds down.
-            let part = room.checked_mul(passed).map_or_else(
-                || room.checked_div(self.length()).unwrap_or(0).saturating_mul(passed),
+            let part = base.checked_mul(rest).map_or_else(
+                || base.checked_div(self.length()).unwrap_or(0).saturating_mul(rest),
                 |product| product.checked_div(self.length()).unwrap_or(0),
             );
-            from.saturating_add(part)
+            base.saturating_add(part)
         };
         Fees { max_fee: climb(market.max_fee), priority: climb(market.priority) }.capped(cap)
     }
@@ -117,7 +135,8 @@ mod tests {
         let market = Fees::market(10, 2);
         assert_eq!(market, Fees { max_fee: 22, priority: 2 });
         assert_eq!(window.ladder(market, 1_022, at(1_000)), market);
-        assert_eq!(window.ladder(market, 1_022, at(1_250)).max_fee, 522);
+        // Half of the way up is five doublings' half: twice doubled, and half of the third.
+        assert_eq!(window.ladder(market, 1_022, at(1_250)).max_fee, 22 * 4 * 3 / 2);
         for late in [1_500, 1_999, 5_000] {
             assert_eq!(window.ladder(market, 1_022, at(late)).max_fee, 1_022);
         }
@@ -128,6 +147,28 @@ mod tests {
             before = fee;
         }
         assert!(!window.is_half_over(at(1_499)) && window.is_half_over(at(1_500)));
+    }
+
+    #[test]
+    fn p76_a_budget_far_above_the_market_is_not_spent_in_the_first_hour_of_a_day() {
+        let window = Window { opened: at(0), closes: at(86_400) };
+        let market = Fees::market(10_000_000_000, 1_000_000_000);
+        // Fifty coins for 100,000 gas.
+        let cap = 500_000_000_000_000;
+        let hour = window.ladder(market, cap, at(3_600));
+        assert!(hour.priority <= 4 * market.priority, "{hour:?}");
+        assert!(hour.max_fee > market.max_fee, "{hour:?}");
+        assert_eq!(window.ladder(market, cap, at(43_200)).max_fee, cap);
+    }
+
+    #[test]
+    fn p76_the_last_step_reaches_the_whole_budget() {
+        let cap = 9_000;
+        for (offer, becomes) in [(8_000, 8_000), (8_001, cap), (8_999, cap), (cap, cap), (10, 10)] {
+            let fees = Fees { max_fee: offer, priority: 1 };
+            assert_eq!(fees.up_to(cap).max_fee, becomes);
+            assert!(fees.next_step().max_fee <= cap || offer > 8_000);
+        }
     }
 
     #[test]

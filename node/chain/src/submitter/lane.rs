@@ -1,13 +1,13 @@
 //! One sender account and its transactions in the order of their nonces.
 
 use super::fee::Fees;
+use super::now::Heads;
 use crate::endpoints::Landing;
 use crate::port::AccountSigner;
 use alloy_primitives::{Address, B256, Bytes};
 use core::fmt;
 use lockstep_core::chain::ObligationKey;
 use lockstep_core::entry::EntryId;
-use lockstep_core::time::BlockNumber;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -44,7 +44,8 @@ pub(crate) struct Slot {
     pub(crate) raw: Option<Bytes>,
     pub(crate) fees: Fees,
     pub(crate) gas: u64,
-    pub(crate) sent_at: BlockNumber,
+    /// Where each endpoint's chain stood when the newest version was sent.
+    pub(crate) sent_at: Heads,
     pub(crate) place: Place,
     /// Which endpoints, in their order, show that it has landed.
     pub(crate) shown: Vec<bool>,
@@ -52,7 +53,7 @@ pub(crate) struct Slot {
 
 impl Slot {
     /// A nonce for which nothing is signed yet.
-    pub(crate) fn new(content: Content, fees: Fees, gas: u64, sent_at: BlockNumber) -> Self {
+    pub(crate) fn new(content: Content, fees: Fees, gas: u64, sent_at: Heads) -> Self {
         let (hashes, raw, place, shown) = (Vec::new(), None, Place::Pool, Vec::new());
         Self { content, hashes, raw, fees, gas, sent_at, place, shown }
     }
@@ -160,9 +161,9 @@ impl Lane {
     }
 
     /// Whether its first waiting transaction holds up what comes after it.
-    pub(crate) fn is_stuck(&self, base_fee: u128, head: BlockNumber, patience: u64) -> bool {
+    pub(crate) fn is_stuck(&self, base_fee: u128, heads: &Heads, patience: u64) -> bool {
         self.waiting().next().is_some_and(|(_, slot)| {
-            let is_old = head.0 >= slot.sent_at.0.saturating_add(patience);
+            let is_old = heads.have_passed(&slot.sent_at, patience);
             slot.fees.max_fee < base_fee || is_old
         })
     }

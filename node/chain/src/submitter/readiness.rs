@@ -2,8 +2,9 @@
 
 use super::gas::{self, Need};
 use super::lane::Content;
-use super::send::Job;
-use super::{EntryRefusal, Fees, Now, ObligationStore, Submitter};
+use super::now::Now;
+use super::offer::Job;
+use super::{EntryRefusal, Fees, ObligationStore, Submitter};
 use crate::call;
 use crate::convert;
 use crate::error::ChainError;
@@ -87,8 +88,7 @@ impl<S: ObligationStore> Submitter<S> {
         };
         let need = Need { gas: need.gas.max(least_gas(entry.call())), ..need };
         let fees = self.entry_fees(&job, &need, now)?;
-        let gas = U256::from(need.gas).saturating_mul(U256::from(fees.max_fee));
-        let needed = gas.saturating_add(need.data_fee).saturating_add(job.payload.value);
+        let needed = need.cost(fees.max_fee).saturating_add(job.payload.value);
         self.check_coin(from, needed).await?;
         Ok(Readiness::Ready(Box::new(Sendable { job, need, fees })))
     }
@@ -107,9 +107,8 @@ impl<S: ObligationStore> Submitter<S> {
 
     fn entry_fees(&self, job: &Job, need: &Need, now: &Now) -> Result<Fees, ChainError> {
         let fees = job.offer(need, now);
-        if fees.max_fee < now.base_fee.max(1) {
-            let gas = U256::from(need.gas).saturating_mul(U256::from(now.market.max_fee));
-            let needed = gas.saturating_add(need.data_fee);
+        if fees.max_fee < now.most.base_fee.max(1) {
+            let needed = need.cost(now.most.fees.max_fee);
             let max_cost = job.max_cost.to_u256();
             return Err(EntryRefusal::TooExpensive { needed, max_cost }.into());
         }
@@ -211,7 +210,7 @@ fn check_owner(call: &EntryCall, account: Address) -> Result<(), ChainError> {
 
 fn check_consent(call: &EntryCall, now: &Now) -> Result<(), ChainError> {
     let EntryCall::Open { consent: Some((open, _)), .. } = call else { return Ok(()) };
-    let (deadline, time) = (open.deadline, now.head.timestamp);
+    let (deadline, time) = (open.deadline, now.most.time);
     if time < deadline.saturating_sub_secs(CONSENT_MARGIN_SECS) {
         return Ok(());
     }

@@ -1,10 +1,12 @@
 //! Sending a call, replacing it, and filling gaps in an account's nonces.
 
-use super::fee::{Fees, Window};
+use super::fee::Fees;
 use super::gas::{self, Need, TRANSFER_GAS};
 use super::goal;
 use super::lane::{self, Content, Lane, Place, Slot};
-use super::{Duty, Now, ObligationStore, Submitter, SubmitterEvent};
+use super::now::Now;
+use super::offer::{Job, Range};
+use super::{Duty, ObligationStore, Submitter, SubmitterEvent};
 use crate::alarm::Alarm;
 use crate::call::{self, Payload};
 use crate::convert;
@@ -16,38 +18,6 @@ use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use lockstep_contracts::revert::Revert;
 use lockstep_core::chain::{ChainCall, ObligationEvent, ObligationKey};
 use lockstep_core::entry::{EntryEvent, Offer};
-use lockstep_core::money::Amount;
-
-/// What is sent, and what it may cost.
-#[derive(Clone, Debug)]
-pub(super) struct Job {
-    pub(super) content: Content,
-    pub(super) payload: Payload,
-    pub(super) max_cost: Amount,
-    /// The time it has, if it is urgent.
-    pub(super) window: Option<Window>,
-    /// What was offered before, also by an earlier run. Units: wei per gas.
-    pub(super) floor: u128,
-}
-
-impl Job {
-    /// The most per gas that the budget allows.
-    pub(super) fn cap(&self, need: &Need) -> u128 {
-        let for_gas = self.max_cost.to_u256().saturating_sub(need.data_fee);
-        let per_gas = for_gas.checked_div(U256::from(need.gas)).unwrap_or_default();
-        u128::try_from(per_gas).unwrap_or(u128::MAX)
-    }
-
-    /// What to offer now: never less than was offered before.
-    pub(super) fn offer(&self, need: &Need, now: &Now) -> Fees {
-        let cap = self.cap(need);
-        let wanted = match self.window {
-            Some(window) => window.ladder(now.market, cap, now.head.timestamp),
-            None => now.market.capped(cap),
-        };
-        Fees { max_fee: wanted.max_fee.max(self.floor), priority: wanted.priority }
-    }
-}
 
 impl<S: ObligationStore> Submitter<S> {
     /// Does what one call asks for now.
@@ -96,7 +66,7 @@ impl<S: ObligationStore> Submitter<S> {
     fn warn_of_deadline(&self, duty: &Duty, now: &Now, events: &mut Vec<SubmitterEvent>) {
         let Some(window) = duty.window() else { return };
         let (key, before) = (*duty.obligation.key(), window.closes);
-        let time = now.head.timestamp;
+        let time = now.most.time;
         if let Some(secs) = self.endpoints.profile().force_before_secs() {
             // P77, watchtower §4: the earlier of a quarter of the window and what forcing takes.
             let is_late = time >= before.saturating_sub_secs(secs);
@@ -140,7 +110,7 @@ impl<S: ObligationStore> Submitter<S> {
                 !refused.contains(&address)
                     && senders.as_ref().is_none_or(|list| list.contains(&address))
             };
-            let is_stuck = |lane: &Lane| lane.is_stuck(now.base_fee, now.head.number, patience);
+            let is_stuck = |lane: &Lane| lane.is_stuck(now.most.base_fee, &now.heads, patience);
             let Some(index) = lane::choose(&self.lanes, may_send, is_stuck, &key) else {
                 // Every account that may send it has been named as empty.
                 return if refused.is_empty() {
@@ -185,18 +155,38 @@ impl<S: ObligationStore> Submitter<S> {
         };
         for nonce in nonces {
             let Some(lane) = self.lanes.get(index) else { return Ok(None) };
-            let fees = job.offer(&need, now).max(lane.highest_behind(nonce));
-            if let Some(alarm) = self.cannot_pay(account, &need, fees).await? {
-                Self::alarm(events, alarm);
+            let range = job.range(&need, now).at_least(lane.highest_behind(nonce));
+            let Some(range) = self.affordable(account, &need, range, events).await? else {
                 return Ok(Some(account));
-            }
-            let slot = Slot::new(job.content, fees, need.gas, now.head.number);
-            if let Err(error) = self.send(index, nonce, slot, &job.payload, events).await {
-                // The next nonce may be the one that an honest endpoint takes.
-                tracing::info!(error = %error, nonce, "no endpoint takes a transaction yet");
-            }
+            };
+            let slot = Slot::new(job.content, Fees::default(), need.gas, now.heads.clone());
+            self.climb(index, nonce, slot, job, range, events).await?;
         }
         Ok(None)
+    }
+
+    /// Sends every rung of a range.
+    async fn climb(
+        &mut self,
+        index: usize,
+        nonce: u64,
+        mut slot: Slot,
+        job: &Job,
+        range: Range,
+        events: &mut Vec<SubmitterEvent>,
+    ) -> Result<(), ChainError> {
+        for fees in range.rungs() {
+            let next = Slot { fees, ..slot };
+            if let Err(error) = self.send(index, nonce, next, &job.payload, events).await {
+                // The next price, or the next nonce, may be the one that an honest endpoint takes.
+                tracing::info!(error = %error, nonce, "no endpoint takes a transaction yet");
+            }
+            let known = self.lanes.get(index).and_then(|lane| lane.slots.get(&nonce));
+            // Not kept, so not sent: neither would the next one be.
+            let Some(known) = known else { return Ok(()) };
+            slot = known.clone();
+        }
+        Ok(())
     }
 
     /// Tells of a refusal, unless it only says that somebody else was faster.
@@ -237,16 +227,22 @@ impl<S: ObligationStore> Submitter<S> {
         }
     }
 
-    async fn cannot_pay(
+    /// As much of a range as an account can pay; none if it can't pay the least. By the highest balance that
+    /// an endpoint claims: what is claimed too high only costs the upper rungs.
+    async fn affordable(
         &self,
         account: Address,
         need: &Need,
-        fees: Fees,
-    ) -> Result<Option<Alarm>, ChainError> {
-        let gas = U256::from(need.gas).saturating_mul(U256::from(fees.max_fee));
-        let needed = gas.saturating_add(need.data_fee);
+        range: Range,
+        events: &mut Vec<SubmitterEvent>,
+    ) -> Result<Option<Range>, ChainError> {
         let balance = self.endpoints.balance(account).await?;
-        Ok((balance < needed).then_some(Alarm::AccountEmpty { account, needed, balance }))
+        let funds = need.per_gas(balance);
+        if funds < range.most.max_fee {
+            let needed = need.cost(range.most.max_fee);
+            Self::alarm(events, Alarm::AccountEmpty { account, needed, balance });
+        }
+        Ok((funds >= range.least.max_fee).then(|| range.capped(funds)))
     }
 
     /// Offers more for a transaction that waits, if it is time and within the budget.
@@ -264,10 +260,10 @@ impl<S: ObligationStore> Submitter<S> {
             // Every endpoint says that it is used up. One alone that shows it in a block changes nothing.
             return Ok(());
         }
-        let behind = lane.highest_behind(nonce);
+        let (account, behind) = (lane.address(), lane.highest_behind(nonce));
         let patience = self.endpoints.profile().replace_after_blocks;
-        let has_waited = now.head.number.0 >= slot.sent_at.0.saturating_add(patience);
-        let is_priced_out = slot.fees.max_fee < now.base_fee;
+        let has_waited = now.heads.have_passed(&slot.sent_at, patience);
+        let is_priced_out = slot.fees.max_fee < now.most.base_fee;
         let is_in_the_way = behind.max_fee > slot.fees.max_fee;
         if !has_waited && !is_priced_out && !is_in_the_way {
             return Ok(());
@@ -279,15 +275,18 @@ impl<S: ObligationStore> Submitter<S> {
             return Ok(());
         }
         let least = slot.fees.next_step();
-        let fees = if wanted.replaces(slot.fees) { wanted } else { wanted.max(least) };
-        if fees.max_fee > cap {
+        if least.max_fee > cap {
             if let Content::Call(key) = job.content {
-                Self::alarm(events, Alarm::BudgetReached { key, needed: fees.max_fee, cap });
+                Self::alarm(events, Alarm::BudgetReached { key, needed: least.max_fee, cap });
             }
             return Ok(());
         }
-        let next = Slot { fees, sent_at: now.head.number, ..slot.clone() };
-        self.send(index, nonce, next, &job.payload, events).await
+        let range = job.range(&need, now).at_least(behind).at_least(least).up_to(cap);
+        let Some(range) = self.affordable(account, &need, range, events).await? else {
+            return Ok(());
+        };
+        let next = Slot { sent_at: now.heads.clone(), ..slot.clone() };
+        self.climb(index, nonce, next, job, range, events).await
     }
 
     /// Signs, makes durable, sends: in this order.
@@ -349,8 +348,8 @@ impl<S: ObligationStore> Submitter<S> {
             let (address, gaps) = (lane.address(), lane.gaps());
             let mut fillers: Vec<(u64, Slot)> = Vec::new();
             for nonce in gaps {
-                let fees = now.market.max(lane.highest_behind(nonce));
-                let slot = Slot::new(Content::Filler, fees, TRANSFER_GAS, now.head.number);
+                let fees = now.most.fees.max(lane.highest_behind(nonce));
+                let slot = Slot::new(Content::Filler, fees, TRANSFER_GAS, now.heads.clone());
                 fillers.push((nonce, slot));
             }
             for (nonce, slot) in lane.waiting() {
@@ -383,10 +382,10 @@ impl<S: ObligationStore> Submitter<S> {
         };
         let behind = lane.highest_behind(nonce);
         let blocks = behind.max_fee > slot.fees.max_fee
-            || (behind.max_fee > 0 && slot.fees.max_fee < now.base_fee);
+            || (behind.max_fee > 0 && slot.fees.max_fee < now.most.base_fee);
         (!is_owed && blocks).then(|| {
             let fees = behind.max(slot.fees.next_step());
-            let sent_at = now.head.number;
+            let sent_at = now.heads.clone();
             let content = Content::Filler;
             (nonce, Slot { content, fees, sent_at, gas: TRANSFER_GAS, ..slot.clone() })
         })

@@ -1,7 +1,8 @@
 //! Where every transaction is now: in a block, in a pool, pushed aside, or gone.
 
 use super::lane::{Content, Place, Slot};
-use super::{Now, ObligationStore, Submitter, SubmitterEvent};
+use super::now::Now;
+use super::{ObligationStore, Submitter, SubmitterEvent};
 use crate::endpoints::{Landing, majority};
 use crate::error::ChainError;
 use crate::rpc::{At, CallRequest};

@@ -3,11 +3,12 @@
 use crate::anvil::FINALITY;
 use crate::disk::{Disk, LANES, RICH, has_ended, nonce, order, sent, stale_close, submitter};
 use crate::proxy::{Lie, Proxy};
-use crate::scene::{Scene, endpoints};
+use crate::scene::{PERIOD, Scene, endpoints, key};
+use alloy_primitives::U256;
 use lockstep_core::chain::ObligationStage;
 
 /// Every lie that might keep a transaction from the chain.
-const LIES: [Lie; 9] = [
+const LIES: [Lie; 11] = [
     Lie::FakeReceipts,
     Lie::Nonce(0),
     Lie::Nonce(7),
@@ -17,6 +18,8 @@ const LIES: [Lie; 9] = [
     Lie::CheapGas,
     Lie::DearTip,
     Lie::Swallow,
+    Lie::FarHead,
+    Lie::DearHead,
 ];
 
 #[tokio::test]
@@ -75,4 +78,49 @@ async fn p96_a_tip_that_one_endpoint_invents_is_not_paid() {
     submitter.submit(order(&channel, channel.challenge(5, closes_at), RICH)).await.unwrap();
     let (_, _, fees) = sent(&submitter.step().await.unwrap())[0];
     assert!(fees.priority <= 10_000_000_000, "{fees:?}");
+}
+
+#[tokio::test]
+async fn p70_p76_a_head_that_one_endpoint_invents_does_not_freeze_what_a_challenge_offers() {
+    for is_always in [true, false] {
+        let scene = Scene::start().await;
+        let (channel, closes_at) = stale_close(&scene, 1).await;
+        let liar = Proxy::start(&scene.anvil.url, Lie::FarHead).await;
+        let disk = Disk::default();
+        let both = endpoints(&[&liar.url, &scene.anvil.url], 2);
+        let mut submitter = submitter(&scene, both, &disk, &[LANES[0]]).await;
+        submitter.submit(order(&channel, channel.challenge(5, closes_at), RICH)).await.unwrap();
+        let first = sent(&submitter.step().await.unwrap());
+        let offered = first.last().unwrap().2;
+        assert!(offered.max_fee > 1_000_000_000, "below the honest base fee: {offered:?}");
+        if !is_always {
+            liar.set(Lie::None);
+        }
+        // The transaction is kept out of blocks by its price until the ladder has climbed.
+        for _ in 0..3 {
+            scene.anvil.ask("evm_increaseTime", (PERIOD / 8,)).await;
+            scene.anvil.spike(100_000_000_000).await;
+            scene.anvil.mine(1).await;
+            submitter.step().await.unwrap();
+        }
+        scene.anvil.mine(1).await;
+        assert_eq!(scene.stored(&channel).await.version, 5, "always: {is_always}");
+    }
+}
+
+#[tokio::test]
+async fn p70_p73_a_price_that_one_endpoint_invents_is_not_all_that_is_offered() {
+    let scene = Scene::start().await;
+    let (channel, closes_at) = stale_close(&scene, 1).await;
+    let liar = Proxy::start(&scene.anvil.url, Lie::DearHead).await;
+    let disk = Disk::default();
+    let both = endpoints(&[&liar.url, &scene.anvil.url], 2);
+    let mut submitter = submitter(&scene, both, &disk, &[LANES[0]]).await;
+    // Enough for the honest price, and for a small part of the budget.
+    let modest = U256::from(RICH) / U256::from(50);
+    scene.anvil.ask("anvil_setBalance", (key(LANES[0]).address(), modest)).await;
+    submitter.submit(order(&channel, channel.challenge(5, closes_at), RICH)).await.unwrap();
+    submitter.step().await.unwrap();
+    scene.anvil.mine(1).await;
+    assert_eq!(scene.stored(&channel).await.version, 5);
 }

@@ -1,5 +1,6 @@
 //! An endpoint between us and an honest node that can leave out logs, or say nothing.
 
+use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -34,6 +35,10 @@ pub(crate) enum Lie {
     CheapGas,
     /// A tip is a coin per gas.
     DearTip,
+    /// The newest block is far ahead, costs nothing, and was long ago.
+    FarHead,
+    /// The newest block costs a fortune and is in the far future; every account is rich.
+    DearHead,
 }
 
 pub(crate) struct Proxy {
@@ -118,17 +123,40 @@ async fn answer(request: &Value, upstream: &str, lie: Lie) -> Value {
         (Lie::NoMoney, "eth_getBalance") => done(json!("0x0")),
         (Lie::CheapGas, "eth_estimateGas") => done(json!("0x5208")),
         (Lie::DearTip, "eth_maxPriorityFeePerGas") => done(json!("0xde0b6b3a7640000")),
+        (Lie::DearHead, "eth_getBalance") => done(json!(format!("{:#x}", u128::MAX))),
         (Lie::Swallow | Lie::KnowsAll, "eth_sendRawTransaction") => {
             done(json!(format!("0x{}", "11".repeat(32))))
         }
-        _ => {
-            let mut stream = TcpStream::connect(upstream).await.unwrap();
-            let head = format!("POST / HTTP/1.1\r\nHost: {upstream}");
-            write_message(&mut stream, &head, &request.to_string()).await;
-            let body = read_message(&mut stream).await.unwrap_or_default();
-            serde_json::from_slice(&body).unwrap_or(Value::Null)
+        (Lie::FarHead | Lie::DearHead, "eth_getBlockByNumber")
+            if request["params"][0] == "latest" =>
+        {
+            forge_head(forward(request, upstream).await, lie)
         }
+        _ => forward(request, upstream).await,
     }
+}
+
+async fn forward(request: &Value, upstream: &str) -> Value {
+    let mut stream = TcpStream::connect(upstream).await.unwrap();
+    let head = format!("POST / HTTP/1.1\r\nHost: {upstream}");
+    write_message(&mut stream, &head, &request.to_string()).await;
+    let body = read_message(&mut stream).await.unwrap_or_default();
+    serde_json::from_slice(&body).unwrap_or(Value::Null)
+}
+
+/// Another head, with a hash that is its own.
+fn forge_head(mut answer: Value, lie: Lie) -> Value {
+    let block = &mut answer["result"];
+    let (number, base_fee, timestamp) = match lie {
+        Lie::FarHead => (1_u64 << 60, 0, 1_u64),
+        _ => (1_u64 << 60, u64::MAX, 1_u64 << 40),
+    };
+    block["number"] = json!(format!("{number:#x}"));
+    block["baseFeePerGas"] = json!(format!("{base_fee:#x}"));
+    block["timestamp"] = json!(format!("{timestamp:#x}"));
+    let header = alloy::consensus::Header::deserialize(&*block).unwrap();
+    block["hash"] = json!(header.hash_slow());
+    answer
 }
 
 async fn write_message(stream: &mut TcpStream, head: &str, body: &str) {

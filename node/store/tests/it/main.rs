@@ -24,6 +24,7 @@ mod processes;
 mod proof;
 mod reopen;
 mod scene;
+mod tower;
 mod writer;
 
 /// The queue of the journal thread, as it ships, on the model checker's locks.

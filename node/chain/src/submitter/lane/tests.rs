@@ -20,7 +20,7 @@ fn lane(claims: &[u64], quorum: usize) -> Lane {
 }
 
 fn put(lane: &mut Lane, nonce: u64, content: Content, shown: &[bool]) {
-    let mut slot = Slot::new(content, Fees::default(), 1, BlockNumber(0));
+    let mut slot = Slot::new(content, Fees::default(), 1, Heads::default());
     slot.shown = shown.to_vec();
     lane.slots.insert(nonce, slot);
 }
