@@ -1,0 +1,20 @@
+//! A watchtower: it keeps the newest state of channels for nodes that may be away, and answers whoever
+//! closes one with an older state.
+//!
+//! It must never promise what is not on disk or what the contract would not take, never hold a key that
+//! can spend a client's money, and never let one client's trouble delay another's answer.
+//!
+//! In reading order: [`record`] (what is kept of a channel), [`seal`], [`store`], [`look`] (what the chain
+//! says at intake), [`intake`] (what clients ask), [`watch`] (closes, and answers to them), [`proof`]
+//! (that it still has what it promised), [`news`], [`tower`] (all of it, running), [`config`], `cli`.
+
+pub mod intake;
+pub mod look;
+pub mod news;
+pub mod proof;
+pub mod record;
+pub mod seal;
+pub mod shared;
+pub mod store;
+pub mod tower;
+pub mod watch;

@@ -1,0 +1,423 @@
+//! A tower, running: its store, a watch per contract, its intake, and what it tells.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use alloy_primitives::Address;
+use lockstep_chain::rpc::BlockTag;
+use lockstep_core::error::ErrorClass;
+use lockstep_core::ids::{Digest, Domain, NodeId};
+use lockstep_core::signature::{SignerKey, StateSignature};
+use lockstep_core::terms::Features;
+use lockstep_core::time::BlockTimestamp;
+use lockstep_p2p::config::{Ports, TransportIdentity};
+use lockstep_p2p::handshake::{FeatureOffer, Handshake};
+use lockstep_p2p::port::{Clock, NodeKey, OsEntropy, SigningRefused};
+use lockstep_p2p::tower::message::{ChainHealth, Heartbeat, Push};
+use lockstep_p2p::tower::{ServerConfig, TowerAddress, TowerLimits, TowerRequests, TowerServer};
+use lockstep_p2p::{Multiaddr, StartError};
+use lockstep_signer::KeyRing;
+use lockstep_signer::derive::DeriveError;
+use lockstep_store::error::OpenError;
+use lockstep_store::journal::DiskJournal;
+use lockstep_store::open::Options;
+use lockstep_store::writer::JournalThread;
+use thiserror::Error;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::MissedTickBehavior;
+
+use crate::intake::{Intake, Policy, Scene};
+use crate::news::News;
+use crate::proof::{FreshBlock, Proofs};
+use crate::record::channel_of;
+use crate::seal::{RowKey, SealError};
+use crate::shared::Shared;
+use crate::store::{Changes, Totals, TowerStore, TowerStoreError};
+use crate::watch::{Board, KEPT_AFTER_CLOSE_SECS, Recheck, Watch, WatchError, WatchSetup};
+
+/// News that wait to be told.
+const NEWS_QUEUE: usize = 1_024;
+/// States that were left during a close and that wait for their watch.
+const RECHECK_QUEUE: usize = 256;
+/// Requests that are decided at a time; each may ask the chain.
+const MAX_DECIDING: usize = 128;
+/// Records that are read at a time when old ones are looked for.
+const PAGE: usize = 1_024;
+
+/// Why a tower does not start.
+#[derive(Debug, Error)]
+pub enum TowerError {
+    /// The store does not open.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The store's thread does not start.
+    #[error("the store's thread does not start")]
+    Thread(#[source] std::io::Error),
+    /// The store's key.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] TowerStoreError),
+    /// A watch.
+    #[error(transparent)]
+    Watch(Box<WatchError>),
+    /// The network side.
+    #[error(transparent)]
+    Network(#[from] StartError),
+    /// The keys.
+    #[error(transparent)]
+    Derive(#[from] DeriveError),
+    /// The node key is none.
+    #[error("the tower's key cannot be used")]
+    Key,
+}
+
+impl From<WatchError> for TowerError {
+    fn from(error: WatchError) -> Self {
+        Self::Watch(Box::new(error))
+    }
+}
+
+impl TowerError {
+    /// What the operator does about it.
+    pub fn class(&self) -> ErrorClass {
+        match self {
+            Self::Open(_) | Self::Thread(_) | Self::Seal(_) | Self::Derive(_) | Self::Key => {
+                ErrorClass::Fatal
+            }
+            Self::Store(error) => error.class(),
+            Self::Watch(error) => error.class(),
+            Self::Network(error) => error.class(),
+        }
+    }
+}
+
+/// What a tower is started with.
+pub struct TowerSetup {
+    /// Its keys.
+    pub keys: Arc<KeyRing>,
+    /// Where it listens.
+    pub listen: Vec<Multiaddr>,
+    /// Addresses that are reachable from outside.
+    pub external: Vec<Multiaddr>,
+    /// What the operator decides about clients.
+    pub policy: Policy,
+    /// Limits of connections.
+    pub limits: TowerLimits,
+    /// The contracts to watch.
+    pub watches: Vec<WatchSetup>,
+    /// Between two heartbeats.
+    pub heartbeat: Duration,
+    /// The clock of limits and heartbeats.
+    pub clock: Arc<dyn Clock>,
+    /// Memory for the store's page cache. Units: bytes.
+    pub cache_bytes: u64,
+}
+
+/// A running tower.
+pub struct Tower {
+    server: TowerServer,
+    store: TowerStore,
+    boards: Vec<Board>,
+    key: NodeId,
+    tasks: JoinSet<()>,
+    requests: JoinHandle<()>,
+    thread: JournalThread,
+    stop: Vec<mpsc::Sender<Recheck>>,
+}
+
+/// Hears what a tower tells, besides its clients.
+pub type Herald = Arc<dyn Fn(&News) + Send + Sync>;
+
+impl Tower {
+    /// Opens the store in a folder, takes up what an earlier run left, and listens. Must be called inside a
+    /// tokio runtime.
+    ///
+    /// # Errors
+    /// [`TowerError`]; nothing runs then.
+    pub async fn start(
+        data_dir: &Path,
+        setup: TowerSetup,
+        herald: Herald,
+    ) -> Result<Self, TowerError> {
+        let TowerSetup { keys, policy, clock, cache_bytes, .. } = &setup;
+        let key = keys.node_id()?;
+        let tower = SignerKey::parse(&key.0).map_err(|_| TowerError::Key)?.address();
+        let options = Options { cache_bytes: *cache_bytes, ..Options::default() };
+        let (journal, _) = DiskJournal::open(&data_dir.join("store"), &options)?;
+        let (thread, handle) = JournalThread::start(journal).map_err(TowerError::Thread)?;
+        let row_key = RowKey::new(&*keys.tower_secret(&key)?)?;
+        let store = TowerStore::new(handle, row_key);
+        let shared = Arc::new(Shared::new(store.clone()));
+        let proofs = Arc::new(Proofs::new(Arc::clone(keys), tower));
+        let (news, told) = mpsc::channel(NEWS_QUEUE);
+        let (policy, clock, keys) = (*policy, Arc::clone(clock), Arc::clone(keys));
+        let mut tasks = JoinSet::new();
+        let (mut scenes, mut boards, mut stop) = (BTreeMap::new(), Vec::new(), Vec::new());
+        let mut endpoints_of_proofs = None;
+        let (server, requests) = serve(&setup, &keys, key)?;
+        for watch_setup in setup.watches {
+            let (endpoints, contracts) = (watch_setup.endpoints.clone(), watch_setup.contracts);
+            endpoints_of_proofs.get_or_insert((endpoints.clone(), contracts.chain_id));
+            let watch = Watch::start(watch_setup, Arc::clone(&shared), news.clone()).await?;
+            let (board, domain): (Board, Domain) = (watch.board(), watch.domain());
+            let (rechecks, asked) = mpsc::channel(RECHECK_QUEUE);
+            stop.push(rechecks.clone());
+            boards.push(board.clone());
+            scenes.insert(domain, Scene { endpoints, contracts, board, rechecks });
+            tasks.spawn(watch.run(asked));
+        }
+        drop(news);
+        let keys_and_name = (keys, tower);
+        let intake = Intake::new(
+            Arc::clone(&shared),
+            scenes,
+            policy,
+            keys_and_name,
+            clock,
+            Arc::clone(&proofs),
+        );
+        tasks.spawn(tell(told, server.clone(), store.clone(), herald));
+        if let Some((endpoints, chain_id)) = endpoints_of_proofs {
+            let beat = Beat {
+                server: server.clone(),
+                shared: Arc::clone(&shared),
+                proofs,
+                boards: boards.clone(),
+                endpoints,
+                chain_id,
+            };
+            tasks.spawn(beat.run(setup.heartbeat));
+        }
+        let requests = tokio::spawn(decide(requests, Arc::new(intake)));
+        Ok(Self { server, store, boards, key, tasks, requests, thread, stop })
+    }
+
+    /// Where clients find it; none before it listens.
+    pub fn address(&self) -> Option<TowerAddress> {
+        let addresses = self.server.local_addresses();
+        let peer_id = self.server.local_peer();
+        (!addresses.is_empty()).then_some(TowerAddress { key: self.key, peer_id, addresses })
+    }
+
+    /// Waits until it listens.
+    pub async fn listening(&self) -> Option<TowerAddress> {
+        let mut watch = self.server.watch_addresses();
+        watch.wait_for(|addresses| !addresses.is_empty()).await.ok()?;
+        self.address()
+    }
+
+    /// How each chain stands; chains that were not looked at yet are left out.
+    pub fn health(&self) -> Vec<ChainHealth> {
+        self.boards.iter().filter_map(Board::health).collect()
+    }
+
+    /// The server, for its numbers.
+    pub fn server(&self) -> &TowerServer {
+        &self.server
+    }
+
+    /// The store, for what the operator asks.
+    pub fn store(&self) -> &TowerStore {
+        &self.store
+    }
+
+    /// How much is kept.
+    ///
+    /// # Errors
+    /// If the store can't be read.
+    pub async fn totals(&self) -> Result<Totals, TowerStoreError> {
+        self.store.totals().await
+    }
+
+    /// Whether every part still runs; one that has ended never ends by itself.
+    pub fn is_whole(&mut self) -> bool {
+        !self.requests.is_finished() && self.tasks.try_join_next().is_none()
+    }
+
+    /// Ends everything, and waits until what was written is on disk.
+    pub async fn stop(mut self) {
+        self.server.stop().await;
+        self.stop.clear();
+        if self.requests.await.is_err() {
+            tracing::error!("the task that takes requests has broken down");
+        }
+        self.tasks.shutdown().await;
+        drop(self.store);
+        let thread = self.thread;
+        let stopped = tokio::task::spawn_blocking(move || thread.stop()).await;
+        if !matches!(stopped, Ok(Some(_))) {
+            tracing::error!("the store's thread has broken down");
+        }
+    }
+}
+
+fn serve(
+    setup: &TowerSetup,
+    keys: &Arc<KeyRing>,
+    key: NodeId,
+) -> Result<(TowerServer, TowerRequests), TowerError> {
+    let mut secret = keys.transport_secret()?;
+    let identity = TransportIdentity::from_secret(&mut secret).map_err(|_| TowerError::Key)?;
+    let config = ServerConfig {
+        identity,
+        features: FeatureOffer { required: Features::NONE, optional: Features::NONE },
+        listen: setup.listen.clone(),
+        external: setup.external.clone(),
+        limits: setup.limits,
+    };
+    let node_key: Arc<dyn NodeKey> = Arc::new(TowerKey { keys: Arc::clone(keys), key });
+    let ports = Ports { clock: Arc::clone(&setup.clock), entropy: Arc::new(OsEntropy), node_key };
+    Ok(TowerServer::start(config, ports)?)
+}
+
+/// The tower's key, as the network side may use it.
+struct TowerKey {
+    keys: Arc<KeyRing>,
+    key: NodeId,
+}
+
+impl NodeKey for TowerKey {
+    fn node_id(&self) -> NodeId {
+        self.key
+    }
+
+    fn sign_handshake(&self, handshake: &Handshake) -> Result<StateSignature, SigningRefused> {
+        let digest: Digest = handshake.digest();
+        self.keys.sign_handshake(digest).map_err(|_| SigningRefused)
+    }
+}
+
+/// Decides requests beside each other: one that waits for the chain keeps no other one waiting.
+async fn decide(mut requests: TowerRequests, intake: Arc<Intake>) {
+    let places = Arc::new(Semaphore::new(MAX_DECIDING));
+    while let Some(request) = requests.next().await {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { break };
+        let (intake, head) = (Arc::clone(&intake), request.head);
+        let (account, asked, answer) = request.into_parts();
+        tokio::spawn(async move {
+            answer.give(intake.handle(account, head, asked).await);
+            drop(place);
+        });
+    }
+    requests.stopped().await;
+}
+
+/// Tells clients and operator what happened.
+async fn tell(
+    mut told: mpsc::Receiver<News>,
+    server: TowerServer,
+    store: TowerStore,
+    herald: Herald,
+) {
+    while let Some(news) = told.recv().await {
+        herald(&news);
+        let News::Acted(acted) = news else { continue };
+        match store.watchers(acted.channel_id).await {
+            Ok(accounts) => {
+                for account in accounts {
+                    server.push(&account, &Push::Acted(acted));
+                }
+            }
+            Err(error) => tracing::error!(%error, "clients are not told of a close"),
+        }
+    }
+}
+
+/// What happens once a minute: old records go, a new root is signed, clients hear that we are alive.
+struct Beat {
+    server: TowerServer,
+    shared: Arc<Shared>,
+    proofs: Arc<Proofs>,
+    boards: Vec<Board>,
+    endpoints: lockstep_chain::endpoints::Endpoints,
+    chain_id: u64,
+}
+
+impl Beat {
+    async fn run(self, every: Duration) {
+        let mut tick = tokio::time::interval(every);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut sequence = 0_u64;
+        loop {
+            tick.tick().await;
+            sequence = sequence.saturating_add(1);
+            if let Err(error) = self.forget_old().await {
+                tracing::error!(%error, "old records are not looked for");
+            }
+            self.renew().await;
+            let chains = self.boards.iter().filter_map(Board::health).collect();
+            let root = self.proofs.root();
+            let heartbeat = Heartbeat { sequence, chains, root };
+            self.server.broadcast(&Push::Heartbeat(Box::new(heartbeat)));
+        }
+    }
+
+    async fn renew(&self) {
+        let profile = *self.endpoints.profile();
+        let tag: BlockTag = profile.finalized;
+        let is_hashed = profile.has_ethereum_hash;
+        let header = self.endpoints.ask_any(|endpoint| endpoint.header(tag, is_hashed)).await;
+        let block = match header {
+            Ok(header) => FreshBlock {
+                chain_id: self.chain_id,
+                number: header.point().number,
+                hash: header.hash,
+            },
+            Err(error) => {
+                tracing::warn!(%error, "no fresh block to prove possession by");
+                return;
+            }
+        };
+        if let Err(error) = self.proofs.renew(&self.shared.store, block).await {
+            tracing::error!(%error, "no new proof of possession");
+        }
+    }
+
+    /// Records whose channel has been closed for long enough.
+    async fn forget_old(&self) -> Result<(), TowerStoreError> {
+        let Some(now) = self.boards.iter().filter_map(Board::time).max() else { return Ok(()) };
+        let store = &self.shared.store;
+        let mut after = None;
+        loop {
+            let page = store.records(after, PAGE).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = Some(channel_of(last));
+            for record in page.iter().filter(|record| record.buried_at > 0) {
+                let since = now.secs_since(BlockTimestamp(record.buried_at));
+                if since > KEPT_AFTER_CLOSE_SECS {
+                    self.forget(channel_of(record)).await?;
+                }
+            }
+        }
+    }
+
+    async fn forget(
+        &self,
+        channel_id: lockstep_core::ids::ChannelId,
+    ) -> Result<(), TowerStoreError> {
+        let _guard = self.shared.lock(channel_id).await;
+        let store = &self.shared.store;
+        for account in store.watchers(channel_id).await? {
+            let before = store.account(account).await?.unwrap_or_default();
+            let used = before.used.saturating_sub(1);
+            let after = crate::record::Account { used, ..before };
+            let changes = Changes {
+                dropped: Some((account, channel_id)),
+                account: Some((account, after)),
+                ..Changes::default()
+            };
+            store.write(changes).await?;
+        }
+        store.write(Changes { forgotten: Some(channel_id), ..Changes::default() }).await
+    }
+}
+
+/// The name under which a tower signs, for people.
+pub fn name_of(key: NodeId) -> Option<Address> {
+    SignerKey::parse(&key.0).ok().map(|key| key.address())
+}
