@@ -1,3 +1,7 @@
 //! The networks themselves: they are real, they do what their knobs say, and they end with their parent.
 
+mod force;
+mod fund;
 mod optimism;
+mod scene;
+mod withdraw;
