@@ -185,7 +185,15 @@ impl Arbitrum {
         }
         let sender = unaliased(message.delayed.sender);
         let arrival = Arrival { record, stage, notes, sent, id, ticket, sender };
-        let mut progress = self.follow(&arrival).await?;
+        let mut progress = match self.follow(&arrival).await {
+            Ok(progress) => progress,
+            // What L1 has shown is worth keeping though the rollup does not answer.
+            Err(error) if !events.is_empty() => {
+                tracing::warn!(transfer = %record.transfer.id, error = %error, "the rollup can't be read");
+                Progress::waits(Next::unknown(Waiting::ForDelivery))
+            }
+            Err(error) => return Err(error),
+        };
         events.append(&mut progress.events);
         progress.events = events;
         Ok(progress)
@@ -282,7 +290,7 @@ impl Arbitrum {
         };
         let estimate = match self.try_message(&message).await {
             Ok(gas) => Some(gas),
-            Err(error) if super::site::is_revert(&error) => None,
+            Err(error) if super::site::is_refusal(&error) => None,
             Err(error) => return Err(error),
         };
         let now = self.l2.head().await?.timestamp.0;

@@ -49,7 +49,9 @@ impl Arbitrum {
         };
         let gas = match self.try_message(&message).await {
             Ok(gas) => gas,
-            Err(error) if super::site::is_revert(&error) => return Err(error),
+            Err(error) if super::site::is_refusal(&error) => {
+                return Err(super::site::would_fail(error));
+            }
             Err(_) => order.usual_gas,
         };
         let price = U256::from(self.l2.base_fee().await.unwrap_or(FALLBACK_PRICE));

@@ -9,6 +9,7 @@ use crate::network::BridgeNetwork;
 use crate::reading::Reader;
 use crate::step::Layer;
 use alloy_primitives::{Address, U256};
+use lockstep_core::error::ErrorClass;
 
 alloy_sol_types::sol! {
     /// Only a chain whose coin is a token of its own answers it.
@@ -105,9 +106,18 @@ pub(super) fn is_revert(error: &BridgeError) -> bool {
     cause.revert().is_some()
 }
 
+/// Whether a node has tried a call and it did not work, for whatever reason: a revert, a bad instruction, gas.
+pub(super) fn is_refusal(error: &BridgeError) -> bool {
+    use lockstep_chain::error::ChainError;
+    let BridgeError::Chain { source: ChainError::Endpoint(cause), .. } = error else {
+        return false;
+    };
+    cause.revert().is_some() || cause.class() == ErrorClass::Refused
+}
+
 /// A refusal of the contract in plain words, anything else as it is.
 pub(super) fn would_fail(error: BridgeError) -> BridgeError {
-    if !is_revert(&error) {
+    if !is_refusal(&error) {
         return error;
     }
     if let BridgeError::Chain { source, .. } = error {

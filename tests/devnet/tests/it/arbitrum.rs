@@ -1,3 +1,8 @@
 //! Arbitrum.
 
+mod deposit;
+mod force;
+mod kit;
 mod network;
+mod sdk;
+mod withdraw;
