@@ -26,7 +26,7 @@ test: setup ## Run all tests
 
 check: fmt-check lint unit ## Format, lints, unit tests: what every commit passes
 
-.PHONY: fmt fmt-check lint unit doctest bench
+.PHONY: fmt fmt-check lint unit doctest bench bench-build bench-quick bench-parts
 fmt: ## Format Rust and Solidity
 	cargo fmt --all
 	cd contracts && $(FORGE) fmt
@@ -43,7 +43,15 @@ else
 endif
 doctest:
 	cargo test --workspace --all-features --locked --doc
-bench: ## Criterion benches of core, signer and journal
+bench-build: setup
+	cargo build --locked --release -p lockstep -p lockstep-sim
+# By itself: its forged channels need features that no product has.
+	cargo build --locked --release -p lockstep-bench
+bench: bench-build ## Measure real nodes and rewrite tests/bench/RESULTS.md, results.json and results.svg
+	target/release/lockstep-bench $(CASES)
+bench-quick: bench-build ## Run every case of the benchmark once, only to see that it runs and all sums are exact
+	target/release/lockstep-bench --quick
+bench-parts: ## Criterion benches of core, signer and journal
 	cargo bench --locked -p lockstep-core -p lockstep-signer -p lockstep-store
 
 .PHONY: sim sim-long fuzz core-mutants powercut soak
