@@ -101,12 +101,17 @@ impl ChainHandle {
         self.tell_watcher(watcher::Command::ForgetSecret(hash)).await
     }
 
-    /// Everything of a batch is committed, or can't be: facts go on. The cursor is kept if the disk can.
+    /// Everything of a batch is committed, or can't be: facts go on. Only in the first case may the cursor be kept
+    /// for the next start.
     ///
     /// # Errors
     /// If the tasks have ended.
-    pub async fn acknowledge(&self, cursor: Cursor) -> Result<(), ChainTaskError> {
-        self.tell_watcher(watcher::Command::Acknowledge(cursor)).await
+    pub async fn acknowledge(
+        &self,
+        cursor: Cursor,
+        is_durable: bool,
+    ) -> Result<(), ChainTaskError> {
+        self.tell_watcher(watcher::Command::Acknowledge(cursor, is_durable)).await
     }
 
     /// Reads the chain again from a block on, for channels that are older than the cursor.

@@ -31,7 +31,8 @@ pub(super) enum Command {
     Unwatch(ChannelId),
     WatchSecret(alloy_primitives::B256, oneshot::Sender<()>),
     ForgetSecret(alloy_primitives::B256),
-    Acknowledge(Cursor),
+    /// And whether the cursor may be kept.
+    Acknowledge(Cursor, bool),
     Rescan(BlockNumber, oneshot::Sender<Result<(), ChainTaskError>>),
 }
 
@@ -148,7 +149,7 @@ impl Watcher {
                 self.secrets.remove(&hash);
                 self.follower.forget(hash);
             }
-            Command::Acknowledge(cursor) => self.acknowledge(cursor).await,
+            Command::Acknowledge(cursor, is_durable) => self.acknowledge(cursor, is_durable).await,
             Command::Rescan(from, reply) => {
                 let outcome = self.rescan(from).await;
                 answer(reply, outcome);
@@ -158,15 +159,17 @@ impl Watcher {
 
     /// The batch is dealt with. Where the disk fails, the follower goes on all the same: watching must not
     /// end with it (P49), and a restart reads again from the older cursor.
-    async fn acknowledge(&mut self, cursor: Cursor) {
+    async fn acknowledge(&mut self, cursor: Cursor, is_durable: bool) {
         if self.pending != Some(cursor) {
             return;
         }
         self.pending = None;
-        if self.store.put_cursor(&cursor, &self.settled).await.is_err() {
-            tracing::error!(block_number = cursor.block.number.0, "cursor is not kept");
+        if is_durable {
+            if self.store.put_cursor(&cursor, &self.settled).await.is_err() {
+                tracing::error!(block_number = cursor.block.number.0, "cursor is not kept");
+            }
+            self.settled.clear();
         }
-        self.settled.clear();
         self.follower.acknowledge();
         self.board.change(|status| status.finalized = Some(cursor.block));
     }

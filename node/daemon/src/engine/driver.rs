@@ -6,6 +6,7 @@
 //! journal.
 
 mod attend;
+mod backlog;
 mod effect;
 mod entry;
 mod pay;
@@ -77,8 +78,7 @@ pub(crate) struct Driver {
     /// Payments that wait for room in the record.
     held: VecDeque<PayOrder>,
     entry: entry::Progress,
-    /// Facts of the chain that could not be made durable yet, in order.
-    backlog: VecDeque<Input>,
+    backlog: backlog::Backlog,
     threat: poison::Threat,
 }
 
@@ -122,7 +122,7 @@ impl Driver {
             outcomes: Outcomes::default(),
             held: VecDeque::new(),
             entry: entry::Progress::default(),
-            backlog: VecDeque::new(),
+            backlog: backlog::Backlog::default(),
             threat: poison::Threat::default(),
         };
         Ok((driver, handle))
@@ -147,7 +147,7 @@ impl Driver {
         while let Some(event) = self.next().await {
             match event {
                 // Let go of only now: whatever came before is done.
-                Event::Stop(barrier) => return drop(barrier),
+                Event::Stop(barrier) => return barrier.meet(),
                 urgent @ (Event::Fact(_)
                 | Event::Head(_)
                 | Event::Finalized(_)

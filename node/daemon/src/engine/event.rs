@@ -59,11 +59,14 @@ pub(crate) enum Event {
     Shown(Box<SignedState>, Answered<()>),
 }
 
-/// Held by every driver that still has something to make durable; whoever waits is told once all let go.
-#[derive(Clone, Debug)]
+/// Held by every driver that still has something to make durable; whoever waits is told once all let go. Only who
+/// [meets](Barrier::meet) it has done so: one that is dropped, with a queue that nobody reads any more or by a task
+/// that has ended, has not.
+#[derive(Debug)]
 pub(crate) struct Barrier {
+    is_met: bool,
     is_short: Arc<AtomicBool>,
-    _held: mpsc::Sender<()>,
+    held: mpsc::Sender<()>,
 }
 
 /// The other end of a [`Barrier`].
@@ -79,12 +82,26 @@ impl Barrier {
         let is_short = Arc::new(AtomicBool::new(false));
         let (held, released) = mpsc::channel(1);
         let wait = BarrierWait { is_short: Arc::clone(&is_short), released };
-        (Self { is_short, _held: held }, wait)
+        (Self { is_met: false, is_short, held }, wait)
     }
 
-    /// Something could not be made durable: the cursor must not pass it.
-    pub(crate) fn fall_short(&self) {
-        self.is_short.store(true, Ordering::SeqCst);
+    /// Everything before it is durable.
+    pub(crate) fn meet(mut self) {
+        self.is_met = true;
+    }
+}
+
+impl Clone for Barrier {
+    fn clone(&self) -> Self {
+        Self { is_met: false, is_short: Arc::clone(&self.is_short), held: self.held.clone() }
+    }
+}
+
+impl Drop for Barrier {
+    fn drop(&mut self) {
+        if !self.is_met {
+            self.is_short.store(true, Ordering::SeqCst);
+        }
     }
 }
 
@@ -94,5 +111,31 @@ impl BarrierWait {
         // Nothing is ever sent: this ends when the last holder is gone.
         while self.released.recv().await.is_some() {}
         !self.is_short.load(Ordering::SeqCst)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn p86_a_barrier_that_nobody_met_is_not_passed() {
+        // All have met it.
+        let (barrier, wait) = Barrier::new();
+        barrier.clone().meet();
+        barrier.meet();
+        assert!(wait.wait().await);
+        // One was dropped unread, as with the queue of a driver that has ended.
+        let (barrier, wait) = Barrier::new();
+        let (sender, queue) = mpsc::channel(1);
+        sender.try_send(Event::Checkpoint(barrier.clone())).unwrap();
+        drop(queue);
+        barrier.meet();
+        assert!(!wait.wait().await);
+        // And one could not even be handed over.
+        let (barrier, wait) = Barrier::new();
+        assert!(sender.send(Event::Checkpoint(barrier.clone())).await.is_err());
+        barrier.meet();
+        assert!(!wait.wait().await);
     }
 }

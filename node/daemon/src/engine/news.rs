@@ -11,11 +11,10 @@ use lockstep_core::chain::Cursor;
 use lockstep_core::ids::ChannelId;
 use lockstep_rpc::failure::{Failure, FailureKind};
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::mpsc;
 
-/// How long until a batch that could not be made durable is tried again.
-const AGAIN: Duration = Duration::from_secs(1);
+/// The alarm that stands while facts can't be made durable.
+const NOT_DURABLE: &str = "factsNotDurable";
 
 /// Hands on the chain's news, in order, until the chain side has ended.
 pub(crate) async fn follow(shared: Arc<Shared>, mut news: mpsc::Receiver<ChainNews>) {
@@ -98,23 +97,22 @@ async fn tell_all(shared: &Arc<Shared>, event: impl Fn() -> Event) {
     }
 }
 
-/// The cursor moves only past what every driver has made durable. While that fails for a passing reason it
-/// is tried again; once the journal is broken the chain is followed all the same (P49), and the cursor
-/// stays where it is on disk. Whether the node goes on.
+/// The cursor is kept only once every driver has made durable what came before it. Until then the chain is
+/// followed all the same (P49): whoever stops reading because a disk is full sees no close either. A restart then
+/// reads again from the older cursor. Whether the chain side goes on.
 async fn take_checkpoint(shared: &Arc<Shared>, cursor: Cursor) -> bool {
-    loop {
-        let (barrier, wait) = Barrier::new();
-        tell_all(shared, || Event::Checkpoint(barrier.clone())).await;
-        drop(barrier);
-        if wait.wait().await || shared.is_signing_stopped() {
-            break;
-        }
-        tracing::warn!("facts of the chain are not durable yet");
-        if shared.sleep_or_stop(AGAIN).await {
-            return false;
-        }
+    let (barrier, wait) = Barrier::new();
+    tell_all(shared, || Event::Checkpoint(barrier.clone())).await;
+    barrier.meet();
+    let is_durable = wait.wait().await;
+    if is_durable {
+        shared.alarms.clear(NOT_DURABLE, None);
+    } else if !shared.is_stopping() && !shared.is_signing_stopped() {
+        let message = "facts of the chain cannot be written down. Nothing is credited until they are; closes are \
+                       still watched and answered. Look at the room on the disk";
+        shared.alarm(NOT_DURABLE, None, message.to_owned());
     }
-    if let Err(error) = shared.chain.acknowledge(cursor).await {
+    if let Err(error) = shared.chain.acknowledge(cursor, is_durable).await {
         tracing::debug!(error = %error, "the chain side has ended");
         return false;
     }

@@ -262,7 +262,7 @@ impl Engine {
         for handle in self.shared.registry.all() {
             handle.urge(Event::Stop(barrier.clone())).await;
         }
-        drop(barrier);
+        barrier.meet();
         wait.wait().await;
         self.shared.network.stop().await;
         let tasks = std::mem::take(&mut *lock(&self.tasks));

@@ -27,6 +27,7 @@ use lockstep_signer::mark::file::{MarkFile, SyncPolicy};
 use lockstep_signer::phrase::Phrase;
 use lockstep_signer::secret::PinPolicy;
 use lockstep_signer::{ChannelSigner, KeyRing};
+use lockstep_store::faulty::{FaultPlan, FaultyDisk};
 use lockstep_store::journal::DiskJournal;
 use lockstep_store::open::{Options, Provenance};
 use serde_json::{Value, json};
@@ -164,6 +165,8 @@ pub struct Node {
     words: String,
     pub account: Address,
     config: Config,
+    /// What its journal's disk does.
+    pub faults: FaultPlan,
 }
 
 /// What a node is made of, without the engine.
@@ -171,6 +174,7 @@ pub struct Parts {
     pub dir: TempDir,
     pub words: String,
     pub config: Config,
+    pub faults: FaultPlan,
 }
 
 pub fn config() -> Config {
@@ -188,7 +192,7 @@ impl Parts {
         let words = Phrase::generate().unwrap().expose_words().to_string();
         let file = dir.path().join("marks");
         MarkFile::create(&file, SyncPolicy::OnDemand).unwrap();
-        Self { dir, words, config }
+        Self { dir, words, config, faults: FaultPlan::default() }
     }
 
     pub fn ring(&self) -> KeyRing {
@@ -208,7 +212,9 @@ impl Parts {
             MarkFile::open(&self.dir.path().join("marks"), SyncPolicy::OnDemand).unwrap();
         let signer = Arc::new(ChannelSigner::new(self.ring(), book, file));
         let options = Options { provenance, cache_bytes: 16 * 1024 * 1024, ..Options::default() };
-        let (journal, evidence) = DiskJournal::open(&self.journal_dir(), &options).unwrap();
+        let (mut journal, evidence) = DiskJournal::open(&self.journal_dir(), &options).unwrap();
+        let plan = self.faults.clone();
+        journal.engine_mut().wrap_disk(|disk| Box::new(FaultyDisk::new(disk, plan)));
         let account = self.account();
         let engine = Engine::start(EngineSetup {
             config: self.config.clone(),
@@ -224,8 +230,8 @@ impl Parts {
         })
         .await
         .unwrap();
-        let Self { dir, words, config } = self;
-        let node = Node { engine, dir, words, account, config };
+        let Self { dir, words, config, faults } = self;
+        let node = Node { engine, dir, words, account, config, faults };
         node.until("it has read the chain", |node| {
             node.engine.status().chain.processed_number.is_some()
         })
@@ -248,8 +254,8 @@ impl Node {
     /// Stops it in order.
     pub async fn stop(self) -> Parts {
         self.engine.stop().await;
-        let Self { dir, words, config, .. } = self;
-        Parts { dir, words, config }
+        let Self { dir, words, config, faults, .. } = self;
+        Parts { dir, words, config, faults }
     }
 
     /// Waits until something is so.

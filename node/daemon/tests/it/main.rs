@@ -17,6 +17,7 @@
 mod anvil;
 mod chain;
 mod closing;
+mod disk;
 mod kit;
 mod opening;
 mod payment;

@@ -9,7 +9,7 @@ use lockstep_core::chain::{ChainEvent, ChainFact, EventPosition, Evidence, Store
 use lockstep_core::error::{ErrorClass, ProtocolError};
 use lockstep_core::input::{Command, Input};
 use lockstep_core::message::{PeerMessage, SignedState};
-use lockstep_core::time::Finality;
+use lockstep_core::time::{BlockPoint, Finality};
 use lockstep_core::update::MAX_PENDING_UPDATES;
 use lockstep_p2p::{Received, Session, SessionId};
 use lockstep_rpc::failure::Failure;
@@ -22,14 +22,19 @@ impl Driver {
         match event {
             Event::Fact(event) => {
                 self.note_threat(&event);
-                self.take_fact(Input::Chain(*event)).await;
+                self.take_fact(*event).await;
             }
             Event::Head(block) => {
-                self.take_fact(Input::Head(block)).await;
+                self.retry_backlog().await;
+                // Needs no write, and is due now: a deadline does not wait for a disk.
+                self.take_head(block).await;
                 self.answer_threat(block.timestamp);
             }
-            Event::Finalized(block) => self.take_fact(Input::Finalized(block)).await,
-            Event::Checkpoint(barrier) => self.take_checkpoint(&barrier).await,
+            Event::Finalized(block) => {
+                self.backlog.finalized = Some(block);
+                self.retry_backlog().await;
+            }
+            Event::Checkpoint(barrier) => self.take_checkpoint(barrier).await,
             Event::Call(call) => self.note_call(&call),
             Event::Entry(entry) => self.note_entry(&entry),
             Event::EntryRefused(failure) => self.note_entry_refused(&failure),
@@ -105,46 +110,59 @@ impl Driver {
         self.take_held().await;
     }
 
-    /// A fact must never be lost: what can't be made durable now waits, in order.
-    async fn take_fact(&mut self, input: Input) {
-        if !self.backlog.is_empty() {
-            self.backlog.push_back(input);
-            self.retry_backlog().await;
-            return;
-        }
-        if let Some(input) = self.try_fact(input).await {
-            self.backlog.push_back(input);
+    async fn take_head(&mut self, block: BlockPoint) {
+        if let Err(error) = self.step(Input::Head(block), WriteSet::default()).await {
+            self.trouble("a head was refused", &error).await;
         }
     }
 
-    /// Hands a fact over; gives it back if the journal could not take it.
-    async fn try_fact(&mut self, input: Input) -> Option<Input> {
-        match self.step(input.clone(), WriteSet::default()).await {
-            Ok(()) => None,
+    /// A fact must never be lost: what can't be made durable now waits, in order.
+    async fn take_fact(&mut self, event: ChainEvent) {
+        self.backlog.push(event);
+        self.retry_backlog().await;
+    }
+
+    /// Hands a fact over; whether it is dealt with, and need not wait for the journal.
+    async fn try_fact(&mut self, input: Input) -> bool {
+        match self.step(input, WriteSet::default()).await {
+            Ok(()) => {
+                self.backlog.is_stuck = false;
+                true
+            }
             Err(StepError::Protocol(error)) => {
                 self.trouble("a fact of the chain was refused", &error.into()).await;
-                None
+                true
             }
             Err(error @ StepError::Commit(_)) => {
-                self.trouble("a fact of the chain is not durable yet", &error).await;
-                Some(input)
+                // Said once, not again with each block.
+                if !std::mem::replace(&mut self.backlog.is_stuck, true) {
+                    self.trouble("a fact of the chain is not durable yet", &error).await;
+                }
+                false
             }
         }
     }
 
+    /// What waits, in order; a final block after the facts that came before it.
     async fn retry_backlog(&mut self) {
-        while let Some(input) = self.backlog.pop_front() {
-            if let Some(input) = self.try_fact(input).await {
-                self.backlog.push_front(input);
+        while let Some(event) = self.backlog.facts.pop_front() {
+            if !self.try_fact(Input::Chain(event.clone())).await {
+                self.backlog.facts.push_front(event);
                 return;
             }
         }
+        if !self.backlog.has_facts()
+            && let Some(block) = self.backlog.finalized
+            && self.try_fact(Input::Finalized(block)).await
+        {
+            self.backlog.finalized = None;
+        }
     }
 
-    async fn take_checkpoint(&mut self, barrier: &Barrier) {
+    async fn take_checkpoint(&mut self, barrier: Barrier) {
         self.retry_backlog().await;
-        if !self.backlog.is_empty() {
-            barrier.fall_short();
+        if self.backlog.is_durable() {
+            barrier.meet();
         }
     }
 

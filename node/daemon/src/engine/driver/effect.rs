@@ -51,13 +51,24 @@ impl Driver {
         for step in prepared {
             match step {
                 Prepared::Ready(effect) => self.perform(*effect),
-                Prepared::Signed(then) => {
-                    if let Some(signature) = signatures.next().flatten() {
-                        self.perform(then.complete(signature));
-                    }
-                }
+                Prepared::Signed(then) => match signatures.next().flatten() {
+                    Some(signature) => self.perform(then.complete(signature)),
+                    None => self.leave_unsigned(&then),
+                },
             }
         }
+    }
+
+    /// What is only to be sent is asked for again by the next link. A call to the chain comes again with the next
+    /// start, which the operator must hear of.
+    fn leave_unsigned(&mut self, then: &AfterSigning) {
+        let AfterSigning::Submit { obligation, .. } = then else { return };
+        let kind = obligation.key().kind;
+        let message = format!(
+            "{kind:?} is due on the chain, and our half of the newest state cannot be signed: what was agreed last \
+             was not written down before the signer stopped. Make room on the disk and restart the node at once"
+        );
+        self.shared.alarm("callUnsigned", Some(self.channel.channel_id()), message);
     }
 
     /// One signature for each request; none where the signer says no.

@@ -49,7 +49,7 @@ impl Driver {
     /// the core's; what it signs again was bound and durable before.
     pub(super) fn answer_threat(&mut self, now: BlockTimestamp) {
         let Some(sighting) = self.threat.sighting else { return };
-        if self.backlog.is_empty() {
+        if !self.backlog.has_facts() {
             return;
         }
         let channel_id = self.channel.channel_id();

@@ -105,7 +105,7 @@ impl Node {
             loop {
                 let news = self.news.recv().await.expect("the tasks run");
                 if let (ChainNews::Checkpoint(cursor), true) = (&news, self.acknowledges) {
-                    self.chain.acknowledge(*cursor).await.unwrap();
+                    self.chain.acknowledge(*cursor, true).await.unwrap();
                 }
                 if is_it(&news) {
                     return;
@@ -122,7 +122,7 @@ impl Node {
             loop {
                 let news = self.news.recv().await.expect("the tasks run");
                 if let ChainNews::Checkpoint(cursor) = news {
-                    self.chain.acknowledge(cursor).await.unwrap();
+                    self.chain.acknowledge(cursor, true).await.unwrap();
                     if cursor.block.number.0 >= block {
                         return cursor;
                     }
@@ -143,7 +143,7 @@ impl Node {
             loop {
                 let news = self.news.recv().await.expect("the tasks run");
                 if let ChainNews::Checkpoint(cursor) = &news {
-                    self.chain.acknowledge(*cursor).await.unwrap();
+                    self.chain.acknowledge(*cursor, true).await.unwrap();
                 }
                 if is_it(&news) {
                     return;
@@ -165,7 +165,7 @@ impl Node {
             let news = tokio::time::timeout(PATIENCE, self.news.recv()).await;
             let news = news.expect("the chain is followed").expect("the tasks run");
             if let ChainNews::Checkpoint(cursor) = &news {
-                self.chain.acknowledge(*cursor).await.unwrap();
+                self.chain.acknowledge(*cursor, true).await.unwrap();
                 ended += 1;
             }
             all.push(news);
