@@ -4,6 +4,7 @@ use crate::chain::{self, ChainSetup, ChainTask, ChainTaskError};
 use crate::clock::EngineClock;
 use crate::config::Config;
 use crate::engine::alarms::Alarms;
+use crate::engine::cuts::Cuts;
 use crate::engine::driver::Driver;
 use crate::engine::event::{Barrier, Event};
 use crate::engine::feeds::Feeds;
@@ -14,6 +15,7 @@ use crate::engine::peers::Peers;
 use crate::engine::queries::Queries;
 use crate::engine::recovery::Strays;
 use crate::engine::registry::Registry;
+use crate::engine::seldom::Seldom;
 use crate::engine::settings::{Settings, SettingsError};
 use crate::engine::shared::Shared;
 use crate::engine::{housekeeping, link, lock, news, opening};
@@ -218,7 +220,9 @@ impl Engine {
             journal,
             registry: Registry::default(),
             peers: loaded.peers,
+            cuts: Cuts::default(),
             offers: Offers::default(),
+            offer_lines: Seldom::default(),
             queries: Queries::default(),
             strays: Strays::default(),
             ledger: loaded.ledger,
