@@ -6,7 +6,7 @@
 //!
 //! In reading order: `event` (everything that can wake a driver), `driver`, `order`, `journal`; `link`,
 //! `opening`, `offers`, `queries`, `peers`; `news`; `ledger`, [`invoice`], `feeds`; `registry`, `view`, `shared`,
-//! `settings`, `alarms`, `wording`; `start`, `housekeeping`, [`recovery`], `backend`.
+//! `settings`, `alarms`, `wording`; `tower`; `start`, `housekeeping`, [`recovery`], `backend`.
 
 mod alarms;
 mod backend;
@@ -29,6 +29,7 @@ mod registry;
 mod settings;
 mod shared;
 mod start;
+mod tower;
 mod view;
 mod wording;
 
