@@ -122,8 +122,10 @@ impl Protection {
 
     /// From now on this policy holds.
     pub fn set_policy(&mut self, policy: TowerPolicy) {
-        self.policy = policy;
-        self.is_degraded = false;
+        if self.policy != policy {
+            self.policy = policy;
+            self.is_degraded = false;
+        }
     }
 
     /// The policy.

@@ -23,10 +23,11 @@ mod session;
 mod status;
 mod stream;
 mod token;
+mod tower;
 mod wording;
 
 use crate::config::{Layers, Loaded, is_network_name, specs};
-use args::{Command, Globals};
+use args::{Command, Globals, TowerOrder};
 use clap::{ArgMatches, FromArgMatches};
 use failure::CliError;
 use output::Terminal;
@@ -70,6 +71,9 @@ fn dispatch(matches: &ArgMatches, terminal: &mut Terminal) -> Result<(), CliErro
         Command::Node(args) => node::run(&args, &place, terminal),
         Command::Deploy(args) => deploy::run(&args, &place, terminal),
         Command::Recover(args) => recovery::recover(&args, &place, terminal),
+        Command::Tower(args::Tower { order: TowerOrder::VerifyReceipt(args) }) => {
+            tower::verify(&args, terminal)
+        }
         other => session::with_node(&place, globals.token.as_deref(), async move |session| {
             ask(other, session, terminal).await
         }),
@@ -107,6 +111,7 @@ async fn ask(
         Command::ExportProof(args) => recovery::export_proof(&args, session, terminal).await,
         Command::Backup(args) => recovery::backup(&args, session, terminal).await,
         Command::Token(args) => token::run(&args, session, terminal).await,
+        Command::Tower(args) => tower::run(&args, session, terminal).await,
         Command::Stop(_) => status::stop(session, terminal).await,
         // Done without a node, before this is reached.
         Command::Completions(_)

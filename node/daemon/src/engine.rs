@@ -6,7 +6,7 @@
 //!
 //! In reading order: `event` (everything that can wake a driver), `driver`, `order`, `journal`; `link`,
 //! `opening`, `offers`, `queries`, `peers`, `cuts`; `news`; `ledger`, [`invoice`], `feeds`; `registry`, `view`, `shared`,
-//! `settings`, `alarms`, `seldom`, `wording`; `start`, `housekeeping`, [`recovery`], `backend`.
+//! `settings`, `alarms`, `seldom`, `wording`; `tower`; `start`, `housekeeping`, [`recovery`], `backend`.
 
 mod alarms;
 mod backend;
@@ -31,6 +31,7 @@ mod seldom;
 mod settings;
 mod shared;
 mod start;
+mod tower;
 mod view;
 mod wording;
 

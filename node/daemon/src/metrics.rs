@@ -77,6 +77,14 @@ pub struct Metrics {
     head: Gauge,
     finalized: Gauge,
     signing_stopped: Gauge,
+    towers: Gauge,
+    unprotected: Gauge,
+    unprotected_part: Gauge,
+    income_waiting: Gauge,
+    income_waited: Counter,
+    income_declined: Counter,
+    promises: Counter,
+    tower_refusals: Counter,
 }
 
 impl Default for Metrics {
@@ -110,6 +118,14 @@ impl Metrics {
             head: Gauge::default(),
             finalized: Gauge::default(),
             signing_stopped: Gauge::default(),
+            towers: Gauge::default(),
+            unprotected: Gauge::default(),
+            unprotected_part: Gauge::default(),
+            income_waiting: Gauge::default(),
+            income_waited: Counter::default(),
+            income_declined: Counter::default(),
+            promises: Counter::default(),
+            tower_refusals: Counter::default(),
             registry: Registry::default(),
         };
         // The library adds `_total` to counters by itself.
@@ -140,7 +156,43 @@ impl Metrics {
             "1 if nothing more is signed",
             metrics.signing_stopped.clone(),
         );
+        metrics.register_towers(&mut registry);
         Self { registry, ..metrics }
+    }
+
+    fn register_towers(&self, registry: &mut Registry) {
+        registry.register("tower_connected_towers", "Towers with a link", self.towers.clone());
+        registry.register(
+            "tower_unprotected_channels",
+            "Channels in which no tower holds all that matters",
+            self.unprotected.clone(),
+        );
+        registry.register(
+            "tower_unprotected_exposure_ppm",
+            "The largest part of a channel that an old state could take",
+            self.unprotected_part.clone(),
+        );
+        registry.register(
+            "tower_waiting_channels",
+            "Channels in which a payment to us waits for towers",
+            self.income_waiting.clone(),
+        );
+        registry.register(
+            "tower_income_waited",
+            "Messages with income that waited for towers",
+            self.income_waited.clone(),
+        );
+        registry.register(
+            "tower_income_declined",
+            "Messages with income that were declined since no tower answered",
+            self.income_declined.clone(),
+        );
+        registry.register("tower_receipts", "Receipts that count", self.promises.clone());
+        registry.register(
+            "tower_refusals",
+            "States that a tower refused",
+            self.tower_refusals.clone(),
+        );
     }
 
     /// In the text format of OpenMetrics.
@@ -222,6 +274,36 @@ impl Metrics {
         for (phase, count) in PhaseLabel::ALL.into_iter().zip(counts) {
             self.channels.get_or_create(&PhaseLabels { phase }).set(count);
         }
+    }
+
+    /// Towers with a link, channels that are exposed, channels in which income waits, and the largest part of a
+    /// channel that is unprotected. Units of the last: parts per million.
+    pub(crate) fn towers(&self, connected: usize, exposed: usize, waiting: usize, part: u64) {
+        let gauge = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        self.towers.set(gauge(connected));
+        self.unprotected.set(gauge(exposed));
+        self.income_waiting.set(gauge(waiting));
+        self.unprotected_part.set(i64::try_from(part).unwrap_or(i64::MAX));
+    }
+
+    /// Income waits for towers.
+    pub(crate) fn income_waited(&self) {
+        self.income_waited.inc();
+    }
+
+    /// Income was declined.
+    pub(crate) fn income_declined(&self) {
+        self.income_declined.inc();
+    }
+
+    /// A tower's promise counts.
+    pub(crate) fn tower_promised(&self) {
+        self.promises.inc();
+    }
+
+    /// A tower refused a state.
+    pub(crate) fn tower_refused(&self) {
+        self.tower_refusals.inc();
     }
 
     /// Nothing more is signed.

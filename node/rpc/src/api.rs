@@ -2,13 +2,13 @@
 
 use crate::method::{Method, NoParams, Scope};
 use crate::types::{
-    AccessToken, AccessTokenCall, Backup, BackupReport, BatchReceipt, CancelOpen, CashCredit,
-    Channel, ChannelCall, ChannelList, CheckCall, CheckReport, Connect, CreateAccessToken,
-    CreateInvite, CreateInvoice, Deposit, Event, EventPage, ForceClose, ForceCloseReport,
-    GetPayment, HashText, Invite, InviteCall, InviteDetails, Invoice, InvoiceCall, JoinChannel,
-    ListChannels, ListEvents, ListPayments, NewAccessToken, NodeInfo, OpenChannel, Pay, PayBatch,
-    Payment, PaymentPage, Peer, PendingOpen, Proof, Recover, RecoverReport, RejectChannel, Status,
-    Subscribe, Withdraw,
+    AccessToken, AccessTokenCall, AddTower, Backup, BackupReport, BatchReceipt, CancelOpen,
+    CashCredit, Channel, ChannelCall, ChannelList, CheckCall, CheckReport, Connect,
+    CreateAccessToken, CreateInvite, CreateInvoice, Deposit, Event, EventPage, ForceClose,
+    ForceCloseReport, GetPayment, HashText, Invite, InviteCall, InviteDetails, Invoice,
+    InvoiceCall, JoinChannel, ListChannels, ListEvents, ListPayments, ListReceipts, NewAccessToken,
+    NodeInfo, OpenChannel, Pay, PayBatch, Payment, PaymentPage, Peer, PendingOpen, Proof, Recover,
+    RecoverReport, RejectChannel, Status, Subscribe, Tower, TowerCall, TowerReceipt, Withdraw,
 };
 
 /// Who the node is.
@@ -219,8 +219,40 @@ pub const BACKUP: Method<Backup, BackupReport> = Method::new(
 pub const RECOVER: Method<Recover, RecoverReport> = Method::new(
     "lockstep_recover",
     Scope::Admin,
-    &["invite", "proof", "waitMillis"],
-    "Takes in what a counterparty or a proof file still knows about channels that were lost.",
+    &["invite", "proof", "fromTowers", "waitMillis"],
+    "Takes in what a counterparty, a proof file or towers still know about channels that were lost.",
+);
+
+/// Uses a tower.
+pub const ADD_TOWER: Method<AddTower, Tower> = Method::new(
+    "lockstep_addTower",
+    Scope::Admin,
+    &["address"],
+    "Uses a watchtower from now on: it is given the newest state of each channel.",
+);
+
+/// The towers.
+pub const LIST_TOWERS: Method<NoParams, Vec<Tower>> = Method::new(
+    "lockstep_listTowers",
+    Scope::Read,
+    &[],
+    "Watchtowers of this node, and how they are.",
+);
+
+/// Uses a tower no more.
+pub const REMOVE_TOWER: Method<TowerCall, ()> = Method::new(
+    "lockstep_removeTower",
+    Scope::Admin,
+    &["tower"],
+    "Uses a watchtower no more; its receipts stay.",
+);
+
+/// What towers promised.
+pub const LIST_RECEIPTS: Method<ListReceipts, Vec<TowerReceipt>> = Method::new(
+    "lockstep_listReceipts",
+    Scope::Read,
+    &["channelId"],
+    "The newest promise of each tower about each channel, to be checked by anybody.",
 );
 
 /// Events by index.

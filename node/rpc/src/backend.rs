@@ -6,12 +6,12 @@
 
 use crate::failure::Failure;
 use crate::types::{
-    Backup, BackupReport, BatchReceipt, CancelOpen, CashCredit, Channel, ChannelCall, ChannelList,
-    CheckCall, CheckReport, Connect, CreateInvite, CreateInvoice, Deposit, EventKind, EventPage,
-    ForceClose, ForceCloseReport, GetPayment, Invite, InviteCall, InviteDetails, Invoice,
-    InvoiceCall, JoinChannel, ListChannels, ListEvents, ListPayments, NodeInfo, OpenChannel, Pay,
-    PayBatch, Payment, PaymentPage, Peer, PendingOpen, Proof, Recover, RecoverReport,
-    RejectChannel, Status, Withdraw,
+    AddTower, Backup, BackupReport, BatchReceipt, CancelOpen, CashCredit, Channel, ChannelCall,
+    ChannelList, CheckCall, CheckReport, Connect, CreateInvite, CreateInvoice, Deposit, EventKind,
+    EventPage, ForceClose, ForceCloseReport, GetPayment, Invite, InviteCall, InviteDetails,
+    Invoice, InvoiceCall, JoinChannel, ListChannels, ListEvents, ListPayments, ListReceipts,
+    NodeInfo, OpenChannel, Pay, PayBatch, Payment, PaymentPage, Peer, PendingOpen, Proof, Recover,
+    RecoverReport, RejectChannel, Status, Tower, TowerCall, TowerReceipt, Withdraw,
 };
 use alloy_primitives::B256;
 use lockstep_core::ids::AccountRef;
@@ -139,6 +139,18 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Takes in what others still know.
     fn recover(&self, call: Recover) -> impl Future<Output = Answer<RecoverReport>> + Send;
+
+    /// Uses a watchtower.
+    fn add_tower(&self, call: AddTower) -> impl Future<Output = Answer<Tower>> + Send;
+
+    /// The watchtowers; from memory.
+    fn towers(&self) -> Vec<Tower>;
+
+    /// Uses a watchtower no more.
+    fn remove_tower(&self, call: TowerCall) -> impl Future<Output = Answer<()>> + Send;
+
+    /// The newest promises of watchtowers; from memory.
+    fn receipts(&self, call: ListReceipts) -> Vec<TowerReceipt>;
 
     /// What an order would do.
     fn check(

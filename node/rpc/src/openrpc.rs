@@ -80,6 +80,10 @@ fn describe_channels(book: &mut Book) {
     book.add(&api::EXPORT_PROOF);
     book.add(&api::BACKUP);
     book.add(&api::RECOVER);
+    book.add(&api::ADD_TOWER);
+    book.add(&api::LIST_TOWERS);
+    book.add(&api::REMOVE_TOWER);
+    book.add(&api::LIST_RECEIPTS);
 }
 
 fn describe_payments(book: &mut Book) {
@@ -203,6 +207,9 @@ mod tests {
         check(&api::FORCE_CLOSE);
         check(&api::BACKUP);
         check(&api::RECOVER);
+        check(&api::ADD_TOWER);
+        check(&api::REMOVE_TOWER);
+        check(&api::LIST_RECEIPTS);
         check(&api::LIST_EVENTS);
         check(&api::CREATE_TOKEN);
         check(&api::REVOKE_TOKEN);

@@ -12,6 +12,7 @@ mod node;
 mod payment;
 mod peer;
 mod recovery;
+mod tower;
 mod value;
 
 pub use access::{AccessToken, AccessTokenCall, CreateAccessToken, NewAccessToken, Subscribe};
@@ -25,6 +26,7 @@ pub use check::{CheckCall, CheckReport, CheckStep, Cost};
 pub use event::{Event, EventBody, EventKind, EventPage, ListEvents};
 pub use node::{
     AccountBalance, Alarm, ChainStatus, ChannelCounts, EndpointStatus, NodeInfo, NodeState, Status,
+    TowerCounts,
 };
 pub use payment::{
     BatchItem, BatchReceipt, CreateInvoice, Direction, GetPayment, Invoice, InvoiceCall,
@@ -32,6 +34,7 @@ pub use payment::{
 };
 pub use peer::{Connect, CreateInvite, Invite, InviteCall, InviteDetails, Peer};
 pub use recovery::{Backup, BackupReport, Proof, Recover, RecoverReport};
+pub use tower::{AddTower, ListReceipts, TermsView, Tower, TowerCall, TowerReceipt};
 pub use value::{
     AccountText, AmountText, ChannelIdText, HashText, InvoiceIdText, NodeKeyText, PaymentName,
     Text, TextError, TextForm,

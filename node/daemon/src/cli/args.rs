@@ -177,6 +177,12 @@ pub(super) enum Command {
     /// Say what a command would do, without doing it.
     #[command(after_help = "Example: lockstep check pay 0x12ab 0.01ETH")]
     Check(Check),
+    /// Use watchtowers, which answer a stale close while this node is away.
+    #[command(
+        after_help = "Examples: lockstep tower add lockstep-tower:02ab...@/dns4/tower.example/tcp/9655/p2p/12D3...
+          lockstep tower receipts --json"
+    )]
+    Tower(Tower),
     /// Make, list and end access tokens.
     #[command(after_help = "Example: lockstep token new shop --limit 1ETH")]
     Token(Token),
@@ -456,16 +462,19 @@ pub(super) struct Backup {
 }
 
 #[derive(Args)]
-#[group(required = true, multiple = false)]
+#[group(required = true, multiple = true)]
 pub(super) struct Recover {
     /// Ask the counterparty of this invite; the node must be running.
     #[arg(long, value_name = "INVITE")]
     pub(super) from_peer: Option<String>,
+    /// Ask every tower of this node; with --from-peer also for channels with a counterparty that does not answer.
+    #[arg(long)]
+    pub(super) from_towers: bool,
     /// Take in a proof file; the node must be running.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "from_peer")]
     pub(super) from_proof: Option<PathBuf>,
     /// Take in a backup; the node must not be running.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["from_peer", "from_towers", "from_proof"])]
     pub(super) from_backup: Option<PathBuf>,
 }
 
@@ -497,6 +506,54 @@ pub(super) enum Order {
     Close(Close),
     /// Close alone.
     ForceClose(ForceClose),
+}
+
+#[derive(Args)]
+pub(super) struct Tower {
+    #[command(subcommand)]
+    pub(super) order: TowerOrder,
+}
+
+/// What to do with towers.
+#[derive(Subcommand)]
+pub(super) enum TowerOrder {
+    /// Use one from now on.
+    Add {
+        /// What `lockstep-watchtower info` prints.
+        address: String,
+    },
+    /// List them, and how they are.
+    List,
+    /// Use one no more.
+    Remove {
+        /// Its key, or the beginning of it.
+        tower: String,
+    },
+    /// What they promised, channel by channel.
+    Receipts {
+        /// Only of this channel: its id or the beginning of it.
+        channel: Option<String>,
+    },
+    /// Say whether a tower kept its promise, from its receipt and what the contract keeps; needs no node.
+    VerifyReceipt(VerifyReceipt),
+}
+
+#[derive(Args)]
+pub(super) struct VerifyReceipt {
+    /// File with one receipt, as `lockstep tower receipts --json` lists it.
+    pub(super) receipt: PathBuf,
+    /// Version that the contract settled.
+    #[arg(long, value_name = "VERSION")]
+    pub(super) settled_version: u64,
+    /// End of the challenge period, in seconds since 1970, as the contract keeps it.
+    #[arg(long, value_name = "SECONDS")]
+    pub(super) closes_at: u64,
+    /// Version of the last partial withdrawal that the contract keeps.
+    #[arg(long, default_value_t = 0, value_name = "VERSION")]
+    pub(super) withdraw_version: u64,
+    /// Both sides had agreed on the end.
+    #[arg(long)]
+    pub(super) by_consent: bool,
 }
 
 #[derive(Args)]

@@ -89,7 +89,9 @@ pub(super) fn recover(
         }
         None => None,
     };
-    let call = types::Recover { invite: args.from_peer.clone(), proof, wait_millis: None };
+    let from_towers = args.from_towers.then_some(true);
+    let invite = args.from_peer.clone();
+    let call = types::Recover { invite, proof, from_towers, wait_millis: None };
     with_node(place, None, async |session| {
         let work = session.call(&api::RECOVER, &call);
         let report = progress::watched("asking for what was lost", terminal, work).await?;

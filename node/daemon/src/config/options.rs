@@ -27,6 +27,8 @@ pub struct Config {
     pub p2p: P2pOptions,
     /// The JSON-RPC interface.
     pub rpc: RpcOptions,
+    /// Watchtowers of others, which answer while this node is away.
+    pub towers: TowerOptions,
 }
 
 /// Strangers can make these libraries talk, so that they say nothing but errors.
@@ -229,6 +231,57 @@ impl Default for P2pOptions {
             relay_server: false,
             nat: true,
             mdns: false,
+        }
+    }
+}
+
+/// When payments to this node wait for towers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum TowerRule {
+    /// Never without a tower, by the bound with one.
+    #[default]
+    Auto,
+    /// Never.
+    Async,
+    /// While more than the bound would be unprotected.
+    Bounded,
+    /// Until so many towers hold everything before it.
+    Quorum,
+}
+
+/// Watchtowers of others, which answer while this node is away.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct TowerOptions {
+    /// When payments to this node wait for towers: async never, bounded while more than the bound would be
+    /// unprotected, quorum until so many towers hold everything before it, auto is async until a tower is added
+    /// and bounded from then on.
+    pub policy: TowerRule,
+    /// The bound of one channel, in base units. Without it the bound is a part of the channel's money.
+    pub max_unprotected: Option<String>,
+    /// The bound as a part of a channel's money, in parts per million.
+    pub max_unprotected_ppm: u32,
+    /// How many towers the quorum has.
+    pub quorum: u8,
+    /// How long a payment waits for the quorum before the bound holds instead, in milliseconds.
+    pub patience_millis: u64,
+    /// How long a payment to this node waits before it is declined, in milliseconds.
+    pub hold_millis: u64,
+    /// Channels that pay a tower, by id: they never wait for one.
+    pub paying_channels: Vec<String>,
+}
+
+impl Default for TowerOptions {
+    fn default() -> Self {
+        Self {
+            policy: TowerRule::Auto,
+            max_unprotected: None,
+            max_unprotected_ppm: 10_000,
+            quorum: 2,
+            patience_millis: 10_000,
+            hold_millis: 15_000,
+            paying_channels: Vec::new(),
         }
     }
 }

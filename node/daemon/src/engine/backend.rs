@@ -9,17 +9,18 @@ mod guide;
 mod node;
 mod payment;
 mod peer;
+mod tower;
 
 use crate::engine::Engine;
 use alloy_primitives::B256;
 use lockstep_rpc::backend::{Answer, Backend, Spender};
 use lockstep_rpc::types::{
-    Backup, BackupReport, BatchReceipt, CancelOpen, CashCredit, Channel, ChannelCall, ChannelList,
-    CheckCall, CheckReport, Connect, CreateInvite, CreateInvoice, Deposit, EventKind, EventPage,
-    ForceClose, ForceCloseReport, GetPayment, Invite, InviteCall, InviteDetails, Invoice,
-    InvoiceCall, JoinChannel, ListChannels, ListEvents, ListPayments, NodeInfo, OpenChannel, Pay,
-    PayBatch, Payment, PaymentPage, Peer, PendingOpen, Proof, Recover, RecoverReport,
-    RejectChannel, Status, Withdraw,
+    AddTower, Backup, BackupReport, BatchReceipt, CancelOpen, CashCredit, Channel, ChannelCall,
+    ChannelList, CheckCall, CheckReport, Connect, CreateInvite, CreateInvoice, Deposit, EventKind,
+    EventPage, ForceClose, ForceCloseReport, GetPayment, Invite, InviteCall, InviteDetails,
+    Invoice, InvoiceCall, JoinChannel, ListChannels, ListEvents, ListPayments, ListReceipts,
+    NodeInfo, OpenChannel, Pay, PayBatch, Payment, PaymentPage, Peer, PendingOpen, Proof, Recover,
+    RecoverReport, RejectChannel, Status, Tower, TowerCall, TowerReceipt, Withdraw,
 };
 use tokio::sync::watch;
 
@@ -134,6 +135,22 @@ impl Backend for Engine {
 
     async fn recover(&self, call: Recover) -> Answer<RecoverReport> {
         guide::recover(&self.shared, &call).await
+    }
+
+    async fn add_tower(&self, call: AddTower) -> Answer<Tower> {
+        tower::add(&self.shared, &call).await
+    }
+
+    fn towers(&self) -> Vec<Tower> {
+        tower::list(&self.shared)
+    }
+
+    async fn remove_tower(&self, call: TowerCall) -> Answer<()> {
+        tower::remove(&self.shared, &call).await
+    }
+
+    fn receipts(&self, call: ListReceipts) -> Vec<TowerReceipt> {
+        tower::receipts(&self.shared, &call)
     }
 
     async fn check(&self, call: CheckCall, spender: Spender) -> Answer<CheckReport> {

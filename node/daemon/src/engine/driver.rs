@@ -11,6 +11,7 @@ mod effect;
 mod entry;
 mod pay;
 mod poison;
+mod tower;
 
 use crate::engine::event::Event;
 use crate::engine::order::{Outcomes, PayOrder};
@@ -24,6 +25,7 @@ use lockstep_core::error::{ErrorClass, ProtocolError};
 use lockstep_core::input::{Command, Input};
 use lockstep_core::message::PeerMessage;
 use lockstep_core::output::Effect;
+use lockstep_core::protection::Protection;
 use lockstep_core::record::{ChannelRecord, FreezeReason};
 use lockstep_p2p::{SendError, Session};
 use lockstep_rpc::failure::Failure;
@@ -80,6 +82,10 @@ pub(crate) struct Driver {
     entry: entry::Progress,
     backlog: backlog::Backlog,
     threat: poison::Threat,
+    /// What its towers hold, and what waits for them.
+    protection: Protection,
+    /// Income was declined since everything was last protected.
+    has_declined: bool,
 }
 
 impl Driver {
@@ -109,7 +115,9 @@ impl Driver {
 
     fn new(shared: &Arc<Shared>, channel: Channel) -> Result<(Self, Handle), ProtocolError> {
         let beside = Beside::default();
-        let (view, shown) = watch::channel(Arc::new(View::of(&channel, &beside)?));
+        let protection = tower::resume(shared, channel.channel_id(), channel.parts())?;
+        let shelter = tower::shelter(&protection, false);
+        let (view, shown) = watch::channel(Arc::new(View::of(&channel, &beside, shelter)?));
         let (handle, mailbox) = Handle::new(shown);
         let driver = Self {
             shared: Arc::clone(shared),
@@ -124,6 +132,8 @@ impl Driver {
             entry: entry::Progress::default(),
             backlog: backlog::Backlog::default(),
             threat: poison::Threat::default(),
+            protection,
+            has_declined: false,
         };
         Ok((driver, handle))
     }
@@ -158,6 +168,8 @@ impl Driver {
                 | Event::Connected(_)
                 | Event::Disconnected(_)
                 | Event::Tick(_)
+                | Event::Receipt(..)
+                | Event::Towers
                 | Event::Lost(..)) => self.attend_urgent(urgent).await,
                 normal @ (Event::Peer(_)
                 | Event::Pay(_)
@@ -231,11 +243,13 @@ impl Driver {
     /// Shows what has become of the channel.
     fn after_step(&mut self) {
         self.enter_if_due();
+        self.observe_exposure();
         self.publish();
     }
 
     pub(super) fn publish(&mut self) {
-        match View::of(&self.channel, &self.beside) {
+        let shelter = tower::shelter(&self.protection, self.has_declined);
+        match View::of(&self.channel, &self.beside, shelter) {
             Ok(view) => {
                 self.view.send_replace(Arc::new(view));
             }

@@ -1,12 +1,14 @@
 //! Everything that can wake a channel's driver, on one screen.
 
 use crate::engine::order::{Answered, PayOrder, Standing};
+use alloy_primitives::Address;
 use lockstep_chain::submitter::SubmitterEvent;
 use lockstep_core::chain::{ChainEvent, Evidence};
 use lockstep_core::entry::Entry;
 use lockstep_core::ids::{InvoiceId, Sequence};
 use lockstep_core::input::Command;
 use lockstep_core::message::SignedState;
+use lockstep_core::protection::Held;
 use lockstep_core::record::{Invoice, RestoreReason};
 use lockstep_core::time::{BlockPoint, EngineTime};
 use lockstep_p2p::{Received, Session, SessionId};
@@ -38,6 +40,10 @@ pub(crate) enum Event {
     Disconnected(SessionId),
     /// Time passes.
     Tick(EngineTime),
+    /// A tower has promised to answer with a version, and that is durable.
+    Receipt(Address, Held),
+    /// The list of towers has changed.
+    Towers,
     /// Others have proved that this node lost data.
     Lost(RestoreReason, Answered<()>),
     /// The node stops: what waits is not taken up any more.

@@ -4,6 +4,7 @@
 use crate::engine::event::Event;
 use crate::engine::lock;
 use crate::engine::shared::{Holding, Shared};
+use crate::engine::tower;
 use lockstep_core::ids::AccountRef;
 use lockstep_core::output::Notice;
 use lockstep_core::record::Phase;
@@ -40,6 +41,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
         shared.metrics.journal_waiting(shared.journal.waiting());
         count_channels(&shared);
         clear_alarms(&shared);
+        tower::look_after(&shared);
         if ticks.checked_rem(BALANCE_TICKS) == Some(1) {
             look_at_balances(&shared).await;
         }

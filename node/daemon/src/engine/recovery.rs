@@ -11,6 +11,7 @@ use crate::engine::lock;
 use crate::engine::opening;
 use crate::engine::registry::Handle;
 use crate::engine::shared::Shared;
+use crate::engine::tower::{FromTowers, newest_from_towers};
 use crate::engine::wording;
 use crate::keys::{self, KeysError};
 use lockstep_core::chain::ChannelStatus;
@@ -141,6 +142,72 @@ async fn collect(
     read_chain_again(shared, &handles, rounds).await?;
     shared.reset_link(peer);
     Ok((handles, warnings))
+}
+
+/// Asks our towers for the channels that our accounts there refer to, takes in those that we have lost, and shows
+/// every restored channel the newest state that any tower holds.
+///
+/// # Errors
+/// If there is no tower, or the chain cannot be read.
+pub(crate) async fn from_towers(
+    shared: &Arc<Shared>,
+    counterparty: Option<Contact>,
+    wait: Duration,
+) -> Result<(Vec<Handle>, Vec<String>), Failure> {
+    if shared.towers.is_empty() {
+        return Err(Failure::new(FailureKind::Refused, "this node has no towers to ask")
+            .safe("nothing was taken in")
+            .advice("`lockstep tower add` first, with what `lockstep-watchtower info` prints"));
+    }
+    let mut towers = FromTowers::connect(shared, wait).await;
+    let known = shared.peers.all().into_iter().map(|known| known.contact);
+    let contacts: Vec<Contact> = counterparty.into_iter().chain(known).collect();
+    let mut warnings = vec![];
+    let mut taken = vec![];
+    for channel_id in towers.channels().await {
+        if shared.registry.get(channel_id).is_some() {
+            continue;
+        }
+        match take_from_towers(shared, &contacts, channel_id, &mut towers).await {
+            Ok(handle) => taken.push(handle),
+            Err(failure) => warnings.push(format!("channel {channel_id}: {failure}")),
+        }
+    }
+    let rounds = wait.as_millis().checked_div(LOOK.as_millis()).unwrap_or_default();
+    read_chain_again(shared, &taken, u32::try_from(rounds).unwrap_or(u32::MAX)).await?;
+    let all = shared.registry.all().into_iter();
+    let restored: Vec<Handle> =
+        all.filter(|handle| handle.view().marks.restored.is_some()).collect();
+    warnings.append(&mut towers.warnings);
+    warnings.extend(newest_from_towers(shared, &restored, wait).await);
+    warnings.sort();
+    warnings.dedup();
+    Ok((restored, warnings))
+}
+
+/// The counterparty of a lost channel is whichever contact's channel key fits its terms.
+async fn take_from_towers(
+    shared: &Arc<Shared>,
+    contacts: &[Contact],
+    channel_id: ChannelId,
+    towers: &mut FromTowers,
+) -> Result<Handle, Failure> {
+    let first = BlockNumber(shared.settings.first_block);
+    let terms =
+        shared.chain.terms_of(channel_id, first).await.map_err(|error| {
+            Failure::new(FailureKind::ChainUnavailable, wording::chain_of(&error))
+        })?;
+    let terms = terms.ok_or_else(|| {
+        Failure::new(FailureKind::UnknownChannel, "the chain knows no channel of this id")
+    })?;
+    for contact in contacts {
+        let Ok(record) = lost_record(shared, contact.node_id, terms, None) else { continue };
+        let newest = towers.newest(shared, &record.parts().setup).await;
+        let record = lost_record(shared, contact.node_id, terms, newest.as_ref())?;
+        return import(shared, contact.clone(), record).await;
+    }
+    Err(Failure::new(FailureKind::UnknownPeer, "no known peer is the counterparty of this channel")
+        .advice("say the counterparty's invite as well; it need not answer"))
 }
 
 /// Reads the chain from the contract's first block on, and waits until the channels are where the chain has them:

@@ -1,10 +1,11 @@
 //! What the operator has decided, in the form that the engine works with.
 
 use crate::config::{AcceptPolicy, Config};
+use crate::engine::tower::TowerSettings;
 use alloy_primitives::Address;
 use lockstep_contracts::deployment::Deployment;
 use lockstep_core::error::ErrorClass;
-use lockstep_core::ids::{AccountRef, Domain};
+use lockstep_core::ids::{AccountRef, ChannelId, Domain};
 use lockstep_core::money::Amount;
 use lockstep_core::terms::{Features, PeriodBounds, Policy};
 use lockstep_rpc::types::{Asset, Text, TextForm};
@@ -28,6 +29,12 @@ pub enum SettingsError {
     /// Not a token.
     #[error("option channel.tokens has {value:?}; a token is SYMBOL:ADDRESS:DECIMALS")]
     Token {
+        /// What it says.
+        value: Box<str>,
+    },
+    /// Not a channel's id.
+    #[error("option towers.paying_channels has {value:?}, which is no channel's id")]
+    Channel {
         /// What it says.
         value: Box<str>,
     },
@@ -71,6 +78,8 @@ pub(crate) struct Settings {
     pub(crate) max_own_deposit: Amount,
     pub(crate) peer_timeout_millis: u64,
     pub(crate) max_call_cost: Amount,
+    /// Towers.
+    pub(crate) towers: TowerSettings,
     /// The chain's own coin, then the tokens that we take.
     pub(crate) assets: Vec<Asset>,
 }
@@ -125,6 +134,7 @@ impl Settings {
             max_own_deposit: max_own_deposit.unwrap_or(Amount::MAX),
             peer_timeout_millis: channel.peer_timeout_millis,
             max_call_cost: amount("chain.max_call_cost", &config.chain.max_call_cost)?,
+            towers: TowerSettings::new(&config.towers)?,
             assets: assets?,
         })
     }
@@ -138,6 +148,14 @@ impl Settings {
             max_own_deposit: self.max_own_deposit,
             peer_timeout_millis: self.peer_timeout_millis,
             ..Policy::default()
+        }
+    }
+
+    /// The chain, by its number.
+    pub(crate) fn chain_id(&self) -> Option<u64> {
+        match self.domain {
+            Domain::Evm { chain_id, .. } => Some(chain_id),
+            Domain::Starknet { .. } => None,
         }
     }
 
@@ -173,7 +191,12 @@ impl Settings {
     }
 }
 
-fn amount(option: &'static str, text: &str) -> Result<Amount, SettingsError> {
+/// A channel's id, as a caller writes it.
+pub(super) fn channel_id(text: &str) -> Result<ChannelId, SettingsError> {
+    ChannelId::read(text).ok_or_else(|| SettingsError::Channel { value: text.into() })
+}
+
+pub(super) fn amount(option: &'static str, text: &str) -> Result<Amount, SettingsError> {
     Amount::read(text).ok_or_else(|| SettingsError::Amount { option, value: text.into() })
 }
 

@@ -16,6 +16,7 @@ use crate::engine::recovery::Strays;
 use crate::engine::registry::Registry;
 use crate::engine::seldom::Seldom;
 use crate::engine::settings::Settings;
+use crate::engine::tower::Towers;
 use crate::keys::Keys;
 use crate::metrics::Metrics;
 use alloy_primitives::{Address, B256};
@@ -63,6 +64,7 @@ pub(crate) struct Shared {
     pub(crate) offer_lines: Seldom,
     pub(crate) queries: Queries,
     pub(crate) strays: Strays,
+    pub(crate) towers: Towers,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) alarms: Alarms,
     pub(crate) feeds: Arc<Feeds>,

@@ -18,7 +18,8 @@ use crate::engine::registry::Registry;
 use crate::engine::seldom::Seldom;
 use crate::engine::settings::{Settings, SettingsError};
 use crate::engine::shared::Shared;
-use crate::engine::{housekeeping, link, lock, news, opening};
+use crate::engine::tower::Towers;
+use crate::engine::{housekeeping, link, lock, news, opening, tower};
 use crate::keys::{self, HandshakeKey, Keys, KeysError};
 use crate::metrics::Metrics;
 use lockstep_chain::clock::ChainClock;
@@ -35,12 +36,14 @@ use lockstep_core::time::BlockNumber;
 use lockstep_p2p::config::RelayLimits;
 use lockstep_p2p::handshake::{FeatureOffer, JournalHead};
 use lockstep_p2p::port::OsEntropy;
+use lockstep_p2p::tower::{TowerClient, TowerLimits};
 use lockstep_p2p::{
     Multiaddr, Network, NetworkConfig, Ports, StartError as NetworkError, TransportIdentity,
 };
 use lockstep_signer::derive::DeriveError;
 use lockstep_store::error::StoreError;
 use lockstep_store::journal::DiskJournal;
+use lockstep_store::tower::{self as stored_towers, Towers as StoredTowers};
 use lockstep_store::writer::JournalThread;
 use lockstep_store::{contact, request};
 use std::collections::BTreeMap;
@@ -75,6 +78,9 @@ pub enum EngineError {
     /// A key.
     #[error(transparent)]
     Derive(#[from] DeriveError),
+    /// No random numbers.
+    #[error("the system gives no random numbers")]
+    Entropy,
     /// The chain side.
     #[error("the chain side does not start")]
     Chain(#[source] Box<ChainTaskError>),
@@ -102,7 +108,7 @@ impl EngineError {
             Self::Settings(error) => error.class(),
             Self::Address { .. } => ErrorClass::Refused,
             Self::Store(error) => error.class(),
-            Self::Thread(_) => ErrorClass::Transient,
+            Self::Thread(_) | Self::Entropy => ErrorClass::Transient,
             Self::Keys(error) => error.class(),
             Self::Derive(error) => error.class(),
             Self::Chain(error) => error.class(),
@@ -148,6 +154,7 @@ struct Loaded {
     damaged: Vec<(ChannelId, StoreError)>,
     peers: Peers,
     ledger: Arc<Ledger>,
+    towers: StoredTowers,
 }
 
 fn load(journal: &mut DiskJournal) -> Result<Loaded, StoreError> {
@@ -156,6 +163,7 @@ fn load(journal: &mut DiskJournal) -> Result<Loaded, StoreError> {
         damaged: vec![],
         peers: Peers::load(contact::all(journal.engine())?),
         ledger: Arc::new(Ledger::load(request::all(journal.engine())?)),
+        towers: stored_towers::all(journal.engine())?,
     };
     for channel_id in journal.channel_ids()? {
         match recover(journal, channel_id) {
@@ -184,6 +192,7 @@ impl Engine {
         let settings = Settings::new(&config, &network, data_dir, &setup.deployment, account)?;
         let loaded = load(&mut journal)?;
         let network_config = network_config(&config, &keys, &journal)?;
+        let head = network_config.head;
         let (thread, handle) = JournalThread::start(journal).map_err(EngineError::Thread)?;
         let journal = Journal::new(handle.clone());
         let first_block = BlockNumber(setup.deployment.channel.block);
@@ -225,6 +234,7 @@ impl Engine {
             offer_lines: Seldom::default(),
             queries: Queries::default(),
             strays: Strays::default(),
+            towers: Towers::load(loaded.towers, tower_client(setup.clock)?, head),
             ledger: loaded.ledger,
             alarms: Alarms::default(),
             feeds: Arc::new(Feeds::default()),
@@ -247,6 +257,7 @@ impl Engine {
         let feeds = Arc::clone(&shared.feeds).follow(shared.journal.clone());
         tasks.push(tokio::spawn(feeds));
         tasks.push(tokio::spawn(housekeeping::run(Arc::clone(&shared))));
+        tower::start_all(&shared);
         Ok(Arc::new(Self { shared, journal: Mutex::new(Some(thread)), tasks: Mutex::new(tasks) }))
     }
 
@@ -268,6 +279,7 @@ impl Engine {
         }
         barrier.meet();
         wait.wait().await;
+        tower::stop(&self.shared).await;
         self.shared.network.stop().await;
         let tasks = std::mem::take(&mut *lock(&self.tasks));
         for task in tasks {
@@ -345,6 +357,15 @@ fn network_config(
     network.nat = options.nat;
     network.mdns = options.mdns;
     Ok(network)
+}
+
+/// The links with towers are under a transport identity that names nobody.
+fn tower_client(clock: EngineClock) -> Result<TowerClient, EngineError> {
+    let mut secret = [0; 32];
+    getrandom::fill(&mut secret).map_err(|_| EngineError::Entropy)?;
+    let identity = TransportIdentity::from_secret(&mut secret).map_err(|_| EngineError::Entropy)?;
+    let clock: Arc<dyn lockstep_p2p::port::Clock> = Arc::new(clock);
+    Ok(TowerClient::start(&identity, TowerLimits::default(), &clock, Arc::new(OsEntropy))?)
 }
 
 fn addresses(texts: &[String]) -> Result<Vec<Multiaddr>, EngineError> {

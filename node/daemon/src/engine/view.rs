@@ -1,10 +1,12 @@
 //! What others may see of a channel without asking its driver.
 
-use alloy_primitives::B256;
+use alloy_primitives::{Address, B256};
 use lockstep_core::channel::Channel;
 use lockstep_core::error::ProtocolError;
+use lockstep_core::exposure::Floor;
 use lockstep_core::ids::{ChannelId, Side, Version};
 use lockstep_core::money::{Amount, Balances};
+use lockstep_core::protection::TowerPolicy;
 use lockstep_core::record::{ChainFacts, ChannelSetup, Marks, Phase, Withdrawal};
 
 /// A channel as it was after its driver's last step.
@@ -26,6 +28,26 @@ pub(crate) struct View {
     pub(crate) is_silent: bool,
     pub(crate) transaction: Option<B256>,
     pub(crate) problem: Option<String>,
+    pub(crate) shelter: Shelter,
+}
+
+/// How a channel stands with its towers.
+#[derive(Clone, Debug)]
+pub(crate) struct Shelter {
+    /// When income waits.
+    pub(crate) policy: TowerPolicy,
+    /// What a close behind our back would cost, if only the best of the towers answered.
+    pub(crate) unprotected: Amount,
+    /// Towers, by the names in their receipts, without which an older version would cost something.
+    pub(crate) lacking: Vec<Address>,
+    /// What to keep over a restart.
+    pub(crate) floor: Floor,
+    /// Income waits for towers.
+    pub(crate) is_waiting: bool,
+    /// The bound holds instead of the quorum.
+    pub(crate) is_degraded: bool,
+    /// Income was declined since everything was last protected.
+    pub(crate) has_declined: bool,
 }
 
 /// What the driver knows besides the channel itself.
@@ -42,7 +64,11 @@ impl View {
     ///
     /// # Errors
     /// If its amounts do not add up.
-    pub(crate) fn of(channel: &Channel, beside: &Beside) -> Result<Self, ProtocolError> {
+    pub(crate) fn of(
+        channel: &Channel,
+        beside: &Beside,
+        shelter: Shelter,
+    ) -> Result<Self, ProtocolError> {
         let parts = channel.parts();
         let is_settled = matches!(parts.phase, Phase::Settled(_));
         // A settled channel owes what the contract paid; its old states say nothing any more.
@@ -69,12 +95,25 @@ impl View {
             is_silent: beside.is_silent,
             transaction: beside.transaction,
             problem: beside.problem.clone(),
+            shelter,
         })
     }
 
     /// Our side.
     pub(crate) fn side(&self) -> Side {
         self.setup.side
+    }
+
+    /// What an old state could take while this node is away.
+    pub(crate) fn unprotected(&self) -> Amount {
+        match self.phase {
+            Phase::Settled(_) => Amount::ZERO,
+            Phase::Opening(_)
+            | Phase::Funding { .. }
+            | Phase::Open
+            | Phase::Closing(_)
+            | Phase::Disputed(_) => self.shelter.unprotected,
+        }
     }
 
     /// Whether payments may be made.

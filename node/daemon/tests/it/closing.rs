@@ -121,16 +121,25 @@ async fn money_is_taken_out_while_the_channel_stays_open() {
 
 /// A call of a proof file.
 pub async fn initiate_close(world: &crate::kit::World, proof: &serde_json::Value) {
+    // Only a participant may start a close without a signed intent.
+    send_call(world, proof, "initiateClose", &proof["terms"]["participant2"]).await;
+}
+
+/// A call of a proof file, sent from somebody's account.
+pub async fn send_call(
+    world: &crate::kit::World,
+    proof: &serde_json::Value,
+    function: &str,
+    from: &serde_json::Value,
+) {
     use alloy_primitives::{Address, Bytes, U256};
     use serde_json::json;
     let calls = proof["calls"].as_array().unwrap();
-    let call =
-        calls.iter().find(|call| call["function"].as_str().unwrap().starts_with("initiateClose"));
-    let call = call.expect("the proof has the call that starts a close");
+    let call = calls.iter().find(|call| call["function"].as_str().unwrap().starts_with(function));
+    let call = call.expect("the proof has the call");
     let to: Address = call["to"].as_str().unwrap().parse().unwrap();
     let data: Bytes = call["calldata"].as_str().unwrap().parse().unwrap();
-    // Only a participant may start a close without a signed intent.
-    let from: Address = proof["terms"]["participant2"].as_str().unwrap().parse().unwrap();
+    let from: Address = from.as_str().unwrap().parse().unwrap();
     world.ask("anvil_impersonateAccount", json!([from])).await;
     let gas = U256::from(500_000);
     let hash = world

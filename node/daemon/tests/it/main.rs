@@ -29,3 +29,4 @@ mod refusal;
 #[allow(dead_code, reason = "the chain's own tests use all of it")]
 #[path = "../../../chain/tests/it/scene.rs"]
 mod scene;
+mod tower;

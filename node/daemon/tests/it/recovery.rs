@@ -48,7 +48,12 @@ async fn p46_a_node_that_lost_everything_but_its_words_recovers_from_the_peer_al
     let parts = Parts { words: lost.words.clone(), ..Parts::new(config()) };
     let one = parts.run(&world, Provenance::Untouched).await;
     assert!(one.channels().await.is_empty());
-    let call = Recover { invite: Some(two.invite().await), proof: None, wait_millis: Some(30_000) };
+    let call = Recover {
+        invite: Some(two.invite().await),
+        proof: None,
+        from_towers: None,
+        wait_millis: Some(30_000),
+    };
     let report = one.engine.recover(call).await.unwrap();
     assert_eq!((report.channels.len(), report.warnings.len()), (1, 0), "{report:?}");
     one.until_channel(id, "the newest state", |channel| channel.own_balance == amount(1_250)).await;
@@ -80,9 +85,9 @@ async fn a_proof_file_brings_a_restored_channel_forward_and_it_closes_alone() {
     assert_eq!(one.channel(id).await.own_balance, amount(990));
     let mut damaged = proof.clone();
     damaged["state"]["net"] = "1".into();
-    let call = Recover { invite: None, proof: Some(damaged), wait_millis: None };
+    let call = Recover { invite: None, proof: Some(damaged), from_towers: None, wait_millis: None };
     assert_eq!(one.engine.recover(call).await.unwrap_err().kind, FailureKind::BadFile);
-    let call = Recover { invite: None, proof: Some(proof), wait_millis: None };
+    let call = Recover { invite: None, proof: Some(proof), from_towers: None, wait_millis: None };
     one.engine.recover(call).await.unwrap();
     assert_eq!(one.channel(id).await.own_balance, amount(690));
     one.force_close(id).await;

@@ -50,6 +50,7 @@ pub(super) fn all<B: Backend>(
     channels(&mut counter)?;
     payments(&mut counter)?;
     closing(&mut counter)?;
+    towers(&mut counter)?;
     access(&mut counter)?;
     subscription::register(&mut counter.module)?;
     Ok(counter.module.into())
@@ -140,6 +141,16 @@ fn closing<B: Backend>(counter: &mut Counter<B>) -> Registered {
     })?;
     counter.add(&api::BACKUP, |desk, call, _| async move { desk.backend.backup(call).await })?;
     counter.add(&api::RECOVER, |desk, call, _| async move { desk.backend.recover(call).await })
+}
+
+fn towers<B: Backend>(counter: &mut Counter<B>) -> Registered {
+    counter
+        .add(&api::ADD_TOWER, |desk, call, _| async move { desk.backend.add_tower(call).await })?;
+    counter.add(&api::LIST_TOWERS, |desk, _, _| async move { Ok(desk.backend.towers()) })?;
+    counter.add(&api::REMOVE_TOWER, |desk, call, _| async move {
+        desk.backend.remove_tower(call).await
+    })?;
+    counter.add(&api::LIST_RECEIPTS, |desk, call, _| async move { Ok(desk.backend.receipts(call)) })
 }
 
 fn access<B: Backend>(counter: &mut Counter<B>) -> Registered {

@@ -28,6 +28,8 @@ pub struct AssetBalance {
     pub spendable: AmountText,
     /// The counterparties' part of those channels, which could be paid to us.
     pub receivable: AmountText,
+    /// What an old state could take while this node is away: no tower holds the newest.
+    pub unprotected: AmountText,
     /// Payouts that the contract could not deliver and that wait to be fetched.
     pub credit: AmountText,
 }

@@ -88,6 +88,8 @@ pub struct Channel {
     pub own_deposit: AmountText,
     /// What the counterparty brought in.
     pub counterparty_deposit: AmountText,
+    /// What an old state could take while this node is away: no tower holds the newest.
+    pub unprotected: AmountText,
     /// Payments of ours that are not final yet.
     pub pending_payments: u64,
     /// Units: seconds.

@@ -62,6 +62,8 @@ pub struct Status {
     pub chain: ChainStatus,
     /// Peers that are connected now.
     pub connected_peers: u32,
+    /// Towers of this node, and how many of them have a link.
+    pub towers: TowerCounts,
     /// Channels by phase.
     pub channels: ChannelCounts,
     /// Offers of others that wait for `lockstep_joinChannel` or `lockstep_rejectChannel`.
@@ -102,6 +104,16 @@ pub struct EndpointStatus {
     pub is_healthy: bool,
     /// What was wrong with its last answer.
     pub problem: Option<String>,
+}
+
+/// Towers of this node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TowerCounts {
+    /// How many there are.
+    pub known: u32,
+    /// How many have a link.
+    pub connected: u32,
 }
 
 /// How many channels there are, by phase.

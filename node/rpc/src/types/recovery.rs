@@ -45,6 +45,8 @@ pub struct Recover {
     pub invite: Option<String>,
     /// The contents of a proof file.
     pub proof: Option<serde_json::Value>,
+    /// Ask every tower of this node for the newest state of each channel that it has or has lost.
+    pub from_towers: Option<bool>,
     /// How long to wait for the counterparty; none is 30 seconds. Units: milliseconds.
     pub wait_millis: Option<u64>,
 }

@@ -130,6 +130,7 @@ fn channel(channel_id: ChannelIdText) -> Channel {
         counterparty_balance: amount(40),
         own_deposit: amount(50),
         counterparty_deposit: amount(50),
+        unprotected: amount(5),
         pending_payments: 1,
         challenge_period: 60,
         close: None,
@@ -171,6 +172,20 @@ fn invoice() -> Invoice {
         expires_at: 2_000,
         memo: None,
         state: InvoiceState::Open,
+    }
+}
+
+pub(crate) fn tower() -> Tower {
+    Tower {
+        tower: Text(NodeId([3; 33])),
+        signer: Text(AccountRef::Evm(Address::repeat_byte(3))),
+        address: "lockstep-tower:03@/ip4/192.0.2.1/tcp/1".to_owned(),
+        is_connected: true,
+        heard_at: Some(7),
+        added_at: 5,
+        protected_channels: 1,
+        exposed_channels: 0,
+        problem: None,
     }
 }
 
@@ -217,6 +232,7 @@ impl Backend for Fake {
                 endpoints: Vec::new(),
             },
             connected_peers: 1,
+            towers: TowerCounts { known: 2, connected: 1 },
             channels: ChannelCounts { open: 1, ..ChannelCounts::default() },
             pending_opens: 0,
             balances: Vec::new(),
@@ -370,6 +386,26 @@ impl Backend for Fake {
     async fn recover(&self, call: Recover) -> Answer<RecoverReport> {
         self.ask("recover", call);
         Err(Failure::new(FailureKind::PeerMisbehaved, "the peer broke the protocol"))
+    }
+
+    async fn add_tower(&self, call: AddTower) -> Answer<Tower> {
+        self.ask("add_tower", call);
+        Ok(tower())
+    }
+
+    fn towers(&self) -> Vec<Tower> {
+        self.ask("towers", ());
+        vec![tower()]
+    }
+
+    async fn remove_tower(&self, call: TowerCall) -> Answer<()> {
+        self.ask("remove_tower", call);
+        Ok(())
+    }
+
+    fn receipts(&self, call: ListReceipts) -> Vec<TowerReceipt> {
+        self.ask("receipts", call);
+        vec![]
     }
 
     async fn check(&self, call: CheckCall, spender: Spender) -> Answer<CheckReport> {

@@ -35,6 +35,7 @@ fn sample() -> Channel {
         counterparty_balance: milli(600),
         own_deposit: milli(1_000),
         counterparty_deposit: milli(500),
+        unprotected: milli(0),
         pending_payments: 0,
         challenge_period: 86_400,
         close: None,

@@ -35,6 +35,7 @@ pub(super) fn channel(shared: &Shared, view: &View) -> Channel {
         counterparty_balance: Text(view.balances.of(side.other())),
         own_deposit: Text(deposit(side)),
         counterparty_deposit: Text(deposit(side.other())),
+        unprotected: Text(view.unprotected()),
         pending_payments: u64::try_from(view.pending).unwrap_or(u64::MAX),
         challenge_period: view.setup.terms.challenge_period,
         close: close(view),

@@ -98,7 +98,16 @@ pub(super) async fn recover(
 ) -> Result<RecoverReport, Failure> {
     let wait = call.wait_millis.unwrap_or(RECOVER_MILLIS).min(MAX_RECOVER_MILLIS);
     let wait = Duration::from_millis(wait);
+    let asks_towers = call.from_towers.unwrap_or_default();
+    let mut counterparty = None;
     let mut report = RecoverReport { channels: vec![], warnings: vec![] };
+    let add = |report: &mut RecoverReport, found: &[Handle]| {
+        for view in found.iter().map(Handle::view) {
+            let channel = describe::channel(shared, &view);
+            report.channels.retain(|known| known.channel_id != channel.channel_id);
+            report.channels.push(channel);
+        }
+    };
     if let Some(proof) = &call.proof {
         let channel_id = recovery::take_proof(shared, &proof.to_string()).await?;
         let handle = shared.registry.find(channel_id)?;
@@ -106,13 +115,24 @@ pub(super) async fn recover(
     }
     if let Some(invite) = &call.invite {
         let contact = peer::read_invite(shared, invite)?.contact();
-        let (found, warnings) = recovery::from_peer(shared, contact, wait).await?;
-        let views = found.iter().map(Handle::view);
-        report.channels.extend(views.map(|view| describe::channel(shared, &view)));
+        match recovery::from_peer(shared, contact.clone(), wait).await {
+            Ok((found, warnings)) => {
+                add(&mut report, &found);
+                report.warnings.extend(warnings);
+            }
+            // Towers may know what a counterparty that is away would have said.
+            Err(failure) if asks_towers => report.warnings.push(failure.to_string()),
+            Err(failure) => return Err(failure),
+        }
+        counterparty = Some(contact);
+    }
+    if asks_towers {
+        let (found, warnings) = recovery::from_towers(shared, counterparty, wait).await?;
+        add(&mut report, &found);
         report.warnings.extend(warnings);
     }
-    if call.proof.is_none() && call.invite.is_none() {
-        let message = "say the counterparty's invite, or give a proof file";
+    if call.proof.is_none() && call.invite.is_none() && !asks_towers {
+        let message = "say the counterparty's invite, give a proof file, or ask the towers";
         return Err(Failure::new(FailureKind::Refused, message).safe("nothing was done"));
     }
     Ok(report)

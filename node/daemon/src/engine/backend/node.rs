@@ -65,6 +65,7 @@ pub(super) fn status(shared: &Shared) -> Status {
         started_at: shared.started_secs,
         chain: chain(shared),
         connected_peers: u32::try_from(shared.peers.connected()).unwrap_or(u32::MAX),
+        towers: super::tower::counts(shared),
         channels,
         pending_opens: u32::try_from(shared.offers.len()).unwrap_or(u32::MAX),
         balances: balances(shared),
@@ -118,6 +119,7 @@ fn balances(shared: &Shared) -> Vec<AssetBalance> {
         let mut in_channels = Amount::ZERO;
         let mut spendable = Amount::ZERO;
         let mut receivable = Amount::ZERO;
+        let mut unprotected = Amount::ZERO;
         for handle in shared.registry.all() {
             let view = handle.view();
             if view.setup.terms.token != asset.token.0 || view.is_settled() {
@@ -125,6 +127,7 @@ fn balances(shared: &Shared) -> Vec<AssetBalance> {
             }
             let add = |sum: Amount, more: Amount| sum.checked_add(more).unwrap_or(Amount::MAX);
             in_channels = add(in_channels, view.own_balance);
+            unprotected = add(unprotected, view.unprotected());
             receivable = add(receivable, view.balances.of(view.side().other()));
             if view.is_payable() {
                 spendable = add(spendable, view.spendable);
@@ -139,6 +142,7 @@ fn balances(shared: &Shared) -> Vec<AssetBalance> {
             in_channels: Text(in_channels),
             spendable: Text(spendable),
             receivable: Text(receivable),
+            unprotected: Text(unprotected),
             credit: Text(credit),
         });
     }

@@ -44,8 +44,10 @@ impl Driver {
                 if let Err(error) = self.step(Input::Tick { now }, WriteSet::default()).await {
                     self.trouble("a tick was refused", &error).await;
                 }
+                self.lapse(now).await;
                 self.take_held().await;
             }
+            news @ (Event::Receipt(..) | Event::Towers) => self.attend_tower(news).await,
             Event::Lost(reason, answer) => {
                 tracing::error!(channel_id = %self.channel.channel_id(), ?reason, "data was lost");
                 let result = self.order(Command::MarkImported).await;
@@ -102,6 +104,8 @@ impl Driver {
                 | Event::Connected(_)
                 | Event::Disconnected(_)
                 | Event::Tick(_)
+                | Event::Receipt(..)
+                | Event::Towers
                 | Event::Lost(..)
                 | Event::Stop(_) => {}
             }
@@ -211,6 +215,7 @@ impl Driver {
 
     async fn drop_link(&mut self) {
         self.link = None;
+        self.protection.disconnected();
         self.outbox.clear();
         self.beside.is_connected = false;
         if let Err(error) = self.step(Input::Disconnected, WriteSet::default()).await {
@@ -228,6 +233,10 @@ impl Driver {
             if self.link.as_ref().is_none_or(|link| link.id() != session) {
                 continue;
             }
+            let Some(message) = self.admit(message) else {
+                self.beside.is_silent = false;
+                continue;
+            };
             let result = self.step(Input::Peer(message), WriteSet::default()).await;
             drop(credit);
             if let Err(error) = result {
@@ -236,9 +245,10 @@ impl Driver {
                 self.beside.is_silent = false;
             }
         }
+        self.release().await;
     }
 
-    async fn answer_fault(&mut self, error: StepError) {
+    pub(super) async fn answer_fault(&mut self, error: StepError) {
         let channel_id = self.channel.channel_id();
         let peer = self.channel.parts().setup.peer;
         let needs_replay = match &error {
