@@ -27,6 +27,7 @@ use lockstep_core::output::Effect;
 use lockstep_core::record::{ChannelRecord, FreezeReason};
 use lockstep_p2p::{SendError, Session};
 use lockstep_rpc::failure::Failure;
+use lockstep_store::error::StoreError;
 use lockstep_store::write_set::WriteSet;
 use lockstep_store::writer::{CommitError, Companion};
 use std::collections::VecDeque;
@@ -64,6 +65,22 @@ impl StepError {
     }
 }
 
+/// An event, by the queue that it came through. An order may come by either.
+enum Next {
+    Urgent(Event),
+    Normal(Event),
+}
+
+/// Whether the journal has said no to one channel, and goes on for all others.
+fn concerns_one_channel(error: &CommitError) -> bool {
+    match error {
+        CommitError::Store(error) => {
+            matches!(**error, StoreError::Refused(_) | StoreError::Damaged(_))
+        }
+        CommitError::Busy | CommitError::Closed | CommitError::BrokeDown => false,
+    }
+}
+
 /// Drives one channel.
 pub(crate) struct Driver {
     shared: Arc<Shared>,
@@ -80,6 +97,8 @@ pub(crate) struct Driver {
     entry: entry::Progress,
     backlog: backlog::Backlog,
     threat: poison::Threat,
+    /// Whether this run signs nothing more for the counterparty.
+    is_halted: bool,
 }
 
 impl Driver {
@@ -124,6 +143,7 @@ impl Driver {
             entry: entry::Progress::default(),
             backlog: backlog::Backlog::default(),
             threat: poison::Threat::default(),
+            is_halted: false,
         };
         Ok((driver, handle))
     }
@@ -144,29 +164,13 @@ impl Driver {
                 }
             }
         }
-        while let Some(event) = self.next().await {
-            match event {
+        while let Some(next) = self.next().await {
+            match next {
                 // Let go of only now: whatever came before is done.
-                Event::Stop(barrier) => return barrier.meet(),
-                urgent @ (Event::Fact(_)
-                | Event::Head(_)
-                | Event::Finalized(_)
-                | Event::Checkpoint(_)
-                | Event::Call(_)
-                | Event::Entry(_)
-                | Event::EntryRefused(_)
-                | Event::Connected(_)
-                | Event::Disconnected(_)
-                | Event::Tick(_)
-                | Event::Lost(..)) => self.attend_urgent(urgent).await,
-                normal @ (Event::Peer(_)
-                | Event::Pay(_)
-                | Event::Order(..)
-                | Event::Standing { .. }
-                | Event::Invoice(..)
-                | Event::Evidence(_)
-                | Event::Shown(..)) => {
-                    let events = self.take_along(normal);
+                Next::Urgent(Event::Stop(barrier)) => return barrier.meet(),
+                Next::Urgent(event) => self.attend_urgent(event).await,
+                Next::Normal(event) => {
+                    let events = self.take_along(event);
                     self.attend_normal(events).await;
                 }
             }
@@ -174,7 +178,7 @@ impl Driver {
     }
 
     /// The next event, the chain's first. What the link had no room for goes out meanwhile.
-    async fn next(&mut self) -> Option<Event> {
+    async fn next(&mut self) -> Option<Next> {
         loop {
             let is_clear = self.outbox.is_empty();
             let (link, first) = (self.link.clone(), self.outbox.front().cloned());
@@ -187,13 +191,13 @@ impl Driver {
             };
             tokio::select! {
                 biased;
-                event = self.mailbox.urgent.recv() => return event,
+                event = self.mailbox.urgent.recv() => return event.map(Next::Urgent),
                 sent = send, if !is_clear => match sent {
                     Ok(()) => { self.outbox.pop_front(); }
                     // The next connection says everything again.
                     Err(_) => self.outbox.clear(),
                 },
-                event = self.mailbox.normal.recv(), if is_clear => return event,
+                event = self.mailbox.normal.recv(), if is_clear => return event.map(Next::Normal),
             }
         }
     }
@@ -268,8 +272,10 @@ impl Driver {
             ErrorClass::Fatal => {
                 tracing::error!(%channel_id, error = %wording::chain_of(error), "{what}");
                 match error {
-                    StepError::Commit(error) => self.shared.stop_signing(&wording::chain_of(error)),
-                    StepError::Protocol(_) => self.freeze().await,
+                    StepError::Commit(error) if !concerns_one_channel(error) => {
+                        self.shared.stop_signing(&wording::chain_of(error));
+                    }
+                    StepError::Commit(_) | StepError::Protocol(_) => self.freeze().await,
                 }
             }
         }
@@ -278,11 +284,16 @@ impl Driver {
     /// One of our own promises does not hold: nothing more is signed, watching goes on.
     async fn freeze(&mut self) {
         let channel_id = self.channel.channel_id();
+        // Also where it can't be written down: what is in memory must not go on either.
+        self.is_halted = true;
         let freeze = Input::Command(Command::Freeze(FreezeReason::InvariantBroken));
         if let Err(error) = Box::pin(self.step(freeze, WriteSet::default())).await {
-            // It could not even be written down; what is in memory must not go on either.
             tracing::error!(%channel_id, error = %wording::chain_of(&error), "cannot freeze a channel");
-            self.shared.stop_signing("a channel could not be frozen");
+            let is_limited =
+                matches!(&error, StepError::Commit(error) if concerns_one_channel(error));
+            if !is_limited {
+                self.shared.stop_signing("a channel could not be frozen");
+            }
         }
         let message = "a promise of this node about one channel did not hold; it signs nothing more there, \
                        and still watches and answers closes. Please report it with the log, and close the \

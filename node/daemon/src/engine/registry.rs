@@ -71,16 +71,29 @@ impl Handle {
     /// # Errors
     /// If its queue is full, or it has ended.
     pub(crate) fn post(&self, event: Event) -> Result<(), Failure> {
-        self.normal.try_send(event).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => {
-                Failure::new(FailureKind::Busy, "too much waits for this channel already")
-                    .safe("nothing was done")
-                    .advice("try again in a moment")
-            }
-            mpsc::error::TrySendError::Closed(_) => {
-                Failure::new(FailureKind::NotReady, "the node is stopping").safe("nothing was done")
-            }
-        })
+        self.normal.try_send(event).map_err(|error| not_posted(&error))
+    }
+
+    /// The same for what must not wait for a counterparty that does not read: the way out of a channel, and what is
+    /// only looked at.
+    ///
+    /// # Errors
+    /// If its queue is full, or it has ended.
+    pub(crate) fn post_urgent(&self, event: Event) -> Result<(), Failure> {
+        self.urgent.try_send(event).map_err(|error| not_posted(&error))
+    }
+}
+
+fn not_posted(error: &mpsc::error::TrySendError<Event>) -> Failure {
+    match error {
+        mpsc::error::TrySendError::Full(_) => {
+            Failure::new(FailureKind::Busy, "too much waits for this channel already")
+                .safe("nothing was done")
+                .advice("try again in a moment")
+        }
+        mpsc::error::TrySendError::Closed(_) => {
+            Failure::new(FailureKind::NotReady, "the node is stopping").safe("nothing was done")
+        }
     }
 }
 
