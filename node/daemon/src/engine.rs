@@ -10,6 +10,7 @@
 
 mod alarms;
 mod backend;
+mod births;
 mod driver;
 mod event;
 mod feeds;
@@ -26,10 +27,13 @@ mod peers;
 mod queries;
 pub mod recovery;
 mod registry;
+mod resets;
+mod revive;
 mod settings;
 mod shared;
 mod start;
 mod view;
+mod watch_over;
 mod wording;
 
 pub use settings::SettingsError;

@@ -85,6 +85,7 @@ fn explained(error: &StartError) -> CliError {
         | StartError::Dev(_)
         | StartError::Engine(_)
         | StartError::Tokens(_)
+        | StartError::Broken { .. }
         | StartError::Io { .. } => said,
     }
 }

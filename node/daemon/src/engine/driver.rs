@@ -65,6 +65,16 @@ impl StepError {
     }
 }
 
+/// How a driver begins.
+pub(crate) enum Beginning {
+    /// Of a channel that was just created: with what its creation leads to, and the link if it stands.
+    Created(Vec<Effect>, Option<Box<Session>>),
+    /// Of a channel in the journal: with all its duties.
+    Resumed,
+    /// Of a channel whose driver has broken down: frozen, with all its duties.
+    Revived,
+}
+
 /// An event, by the queue that it came through. An order may come by either.
 enum Next {
     Urgent(Event),
@@ -148,20 +158,19 @@ impl Driver {
         Ok((driver, handle))
     }
 
-    /// Runs until the node stops. A channel that was just created begins with what its creation leads to, one
-    /// from the journal with all its duties.
-    pub(crate) async fn run(mut self, created: Option<(Vec<Effect>, Option<Session>)>) {
-        match created {
-            Some((effects, link)) => {
+    /// Runs until the node stops, or nobody can reach it any more.
+    pub(crate) async fn run(mut self, beginning: Beginning) {
+        match beginning {
+            Beginning::Created(effects, link) => {
                 self.beside.is_connected = link.is_some();
-                self.link = link;
+                self.link = link.map(|link| *link);
                 self.carry_out(effects);
                 self.after_step();
             }
-            None => {
-                if let Err(error) = self.step(Input::Started, WriteSet::default()).await {
-                    self.trouble("a channel could not be taken up", &error).await;
-                }
+            Beginning::Resumed => self.take_up().await,
+            Beginning::Revived => {
+                self.freeze().await;
+                self.take_up().await;
             }
         }
         while let Some(next) = self.next().await {
@@ -174,6 +183,12 @@ impl Driver {
                     self.attend_normal(events).await;
                 }
             }
+        }
+    }
+
+    async fn take_up(&mut self) {
+        if let Err(error) = self.step(Input::Started, WriteSet::default()).await {
+            self.trouble("a channel could not be taken up", &error).await;
         }
     }
 
