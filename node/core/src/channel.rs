@@ -228,6 +228,7 @@ fn handle_command(change: &mut Change<'_>, command: Command) -> Result<(), Proto
         }
         Command::LearnSecret { secret } => open::secret::learn(change, secret),
         Command::Withdraw { out1, out2 } => open::withdraw::order(change, out1, out2),
+        Command::CancelOpen => opening::cancel(change),
         Command::Close => closing::order(change),
         Command::ForceClose => closing::force(change),
         Command::Freeze(reason) => {

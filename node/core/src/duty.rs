@@ -12,7 +12,7 @@ use crate::output::{AfterSigning, Output};
 use crate::record::{ClosingStage, CoSigned, Dispute, Phase, RecordParts, Settlement, Withdrawal};
 use crate::request::SigningContent;
 use crate::state::StateKind;
-use crate::time::BlockTimestamp;
+use crate::time::{BlockTimestamp, Finality};
 use alloy_primitives::B256;
 
 /// A call that is owed now, and what of ours must be signed again for it.
@@ -47,7 +47,10 @@ pub(crate) fn owed(parts: &RecordParts, channel_id: ChannelId, head: BlockTimest
         Phase::Opening(_) | Phase::Funding { .. } => {}
         Phase::Open => duties.extend(withdraw(parts, channel_id)),
         Phase::Closing(stage) => duties.extend(closing(parts, channel_id, *stage)),
-        Phase::Disputed(dispute) => duties.extend(disputed(parts, channel_id, dispute, head)),
+        Phase::Disputed(dispute) => {
+            duties.extend(disputed(parts, channel_id, dispute, head));
+            duties.extend(leave(parts, channel_id, dispute));
+        }
         Phase::Settled(settlement) => duties.extend(resolve(parts, channel_id, settlement)),
     }
     duties.extend(secrets(parts, channel_id, head));
@@ -75,14 +78,20 @@ pub(crate) fn evidence(side: Side, base: &CoSigned) -> (Evidence, Option<Signing
     (evidence, needs)
 }
 
-/// A withdrawal that both have signed: the proposer brings it to the chain.
+/// A withdrawal that both have signed. Whoever takes money out brings it to the chain and pays for that, or a peer
+/// could spend our gas with one withdrawal of 1 wei after the other (P78). Of a common one it is the proposer.
 fn withdraw(parts: &RecordParts, channel_id: ChannelId) -> Option<Duty> {
     let Withdrawal { withdraw, counterparty_signature } = parts.withdrawal?;
     let counterparty = counterparty_signature?;
-    if parts.setup.side != Side::One {
+    let bearer = if withdraw.out1.is_zero() { Side::Two } else { Side::One };
+    if parts.setup.side != bearer {
         return None;
     }
-    let evidence = WithdrawEvidence { withdraw, signature1: None, signature2: Some(counterparty) };
+    let (signature1, signature2) = match bearer {
+        Side::One => (None, Some(counterparty)),
+        Side::Two => (Some(counterparty), None),
+    };
+    let evidence = WithdrawEvidence { withdraw, signature1, signature2 };
     let key = key(channel_id, ObligationKind::PartialWithdraw, withdraw.version);
     let call = ChainCall::PartialWithdraw(evidence);
     let obligation = Obligation::new(key, call, Some(withdraw.deadline));
@@ -99,15 +108,25 @@ fn closing(parts: &RecordParts, channel_id: ChannelId, stage: ClosingStage) -> O
             let is_due = parts.chain.finalized.timestamp > submit_after;
             if is_due { cooperative(parts, channel_id) } else { None }
         }
-        ClosingStage::Unilateral => {
-            let newest = parts.base.as_ref();
-            let version = newest.map_or(Version::ZERO, |base| base.state.version);
-            let (evidence, needs) = newest.map(|base| evidence(parts.setup.side, base)).unzip();
-            let key = key(channel_id, ObligationKind::InitiateClose, version);
-            let obligation = Obligation::new(key, ChainCall::InitiateClose(evidence), None);
-            Some(Duty { obligation, needs: needs.flatten() })
-        }
+        ClosingStage::Unilateral => Some(unilateral(parts, channel_id)),
     }
+}
+
+fn unilateral(parts: &RecordParts, channel_id: ChannelId) -> Duty {
+    let newest = parts.base.as_ref();
+    let version = newest.map_or(Version::ZERO, |base| base.state.version);
+    let (evidence, needs) = newest.map(|base| evidence(parts.setup.side, base)).unzip();
+    let key = key(channel_id, ObligationKind::InitiateClose, version);
+    let obligation = Obligation::new(key, ChainCall::InitiateClose(evidence), None);
+    Duty { obligation, needs: needs.flatten() }
+}
+
+/// P12, P46: a close that was seen and is not final may be one endpoint's word alone, and never come. It must not
+/// hold back our operator's order to leave; if it is real, the call finds the channel closing and is done.
+fn leave(parts: &RecordParts, channel_id: ChannelId, dispute: &Dispute) -> Option<Duty> {
+    let is_ordered = dispute.interrupted == Some(ClosingStage::Unilateral);
+    let is_certain = dispute.sighting.finality == Finality::Final;
+    (is_ordered && !is_certain).then(|| unilateral(parts, channel_id))
 }
 
 fn cooperative(parts: &RecordParts, channel_id: ChannelId) -> Option<Duty> {

@@ -68,6 +68,8 @@ pub enum Command {
         /// To participant 2.
         out2: Amount,
     },
+    /// Take back an offer that nobody has accepted yet.
+    CancelOpen,
     /// Close together.
     Close,
     /// Close with what we hold; always possible.

@@ -26,6 +26,7 @@ pub(crate) fn connect(change: &mut Change<'_>, now: EngineTime) -> Result<(), Pr
         generation: change.session.generation,
         head: change.session.head,
         wanted: change.session.wanted,
+        withdraw_pause: change.session.withdraw_pause,
         ..Session::default()
     };
     match &change.parts.phase {

@@ -2,7 +2,7 @@
 
 use crate::ids::Version;
 use crate::money::Amount;
-use crate::time::{BlockPoint, EngineTime};
+use crate::time::{BlockPoint, BlockTimestamp, EngineTime};
 
 /// Lost with every restart, and nothing is lost by it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub(crate) struct Session {
     /// Acceptor only: the withdrawal that our operator asks for, to each side. No other one may take
     /// money of ours. Kept over connections; after a restart the operator asks again.
     pub(crate) wanted: Option<(Amount, Amount)>,
+    /// Proposer only: until then by the chain's clock, the counterparty's withdrawals are refused.
+    pub(crate) withdraw_pause: BlockTimestamp,
 }
 
 impl Session {

@@ -10,6 +10,7 @@
 
 mod alarms;
 mod backend;
+mod births;
 mod cuts;
 mod driver;
 mod event;
@@ -27,12 +28,15 @@ mod peers;
 mod queries;
 pub mod recovery;
 mod registry;
+mod resets;
+mod revive;
 mod seldom;
 mod settings;
 mod shared;
 mod start;
 mod tower;
 mod view;
+mod watch_over;
 mod wording;
 
 pub use settings::SettingsError;

@@ -91,6 +91,12 @@ pub enum StartError {
     /// The engine.
     #[error(transparent)]
     Engine(Box<EngineError>),
+    /// A part of the node ended before the node.
+    #[error("{part} has broken down; start the node again, and report this with its log")]
+    Broken {
+        /// Which.
+        part: &'static str,
+    },
     /// Access tokens.
     #[error("the access tokens cannot be read")]
     Tokens(#[from] TokenError),
@@ -141,6 +147,7 @@ impl StartError {
             Self::Engine(error) => error.class(),
             Self::Tokens(error) => error.class(),
             Self::Rpc(error) => error.class(),
+            Self::Broken { .. } => ErrorClass::Fatal,
             Self::Io { .. } => ErrorClass::Transient,
         }
     }
@@ -197,7 +204,10 @@ pub async fn run(order: RunOrder) -> Result<(), StartError> {
     let served = serve(&config, &data_dir, &engine, &metrics).await;
     engine.stop().await;
     drop(dev_chain);
-    served
+    match engine.broken_part() {
+        Some(part) => Err(StartError::Broken { part }),
+        None => served,
+    }
 }
 
 /// Serves until the end is ordered. The API comes last: whoever reaches it reaches a node that works.

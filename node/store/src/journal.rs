@@ -75,8 +75,11 @@ impl DiskJournal {
     /// # Errors
     /// When it cannot be written.
     pub fn import(&mut self, record: ChannelRecord) -> Result<bool, StoreError> {
-        if rows::read(&self.engine, record.channel_id())?.is_some() {
-            return Ok(false);
+        match rows::read(&self.engine, record.channel_id()) {
+            Ok(Some(_)) => return Ok(false),
+            // A record that does not hold is lost: this one takes its place. What was bound stays in the guard.
+            Ok(None) | Err(StoreError::Damaged(_)) => {}
+            Err(error) => return Err(error),
         }
         let set = rows::changes(&self.engine, &record.into_restored())?;
         self.engine.write(&set)?;

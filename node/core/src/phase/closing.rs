@@ -7,10 +7,10 @@ use crate::gap;
 use crate::ids::{Side, Version};
 use crate::message::{PeerMessage, RejectReason};
 use crate::phase::open::propose;
-use crate::record::{ClosingStage, InFlight, LeftOut, Phase, RecordParts};
+use crate::record::{ClosingStage, Dispute, InFlight, LeftOut, Phase, RecordParts};
 use crate::state::StateKind;
 use crate::terms::MAX_IN_FLIGHT;
-use crate::time::BlockTimestamp;
+use crate::time::{BlockTimestamp, Finality};
 
 /// The acceptor brings a final state to the chain itself if the proposer has not by then.
 /// Units: seconds of the chain's clock.
@@ -160,6 +160,13 @@ pub(crate) fn force(change: &mut Change<'_>) -> Result<(), ProtocolError> {
     let is_active = change.parts.chain.status == ChannelStatus::Active;
     match &change.parts.phase {
         Phase::Open | Phase::Closing(_) => {}
+        // What was seen may not be so: our own close is due all the same, now and if that one vanishes.
+        Phase::Disputed(dispute) if dispute.sighting.finality != Finality::Final => {
+            let interrupted = Some(ClosingStage::Unilateral);
+            let dispute = Dispute { interrupted, ..*dispute };
+            change.write().phase = Phase::Disputed(dispute);
+            return Ok(());
+        }
         // It is being closed, or closed, already.
         Phase::Disputed(_) | Phase::Settled(_) => return Ok(()),
         // An old record of a channel that the chain has opened since: with no state at all to show, a

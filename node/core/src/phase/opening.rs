@@ -206,6 +206,17 @@ pub(crate) fn handle_reject(
     Ok(())
 }
 
+/// Our operator takes the offer back, or it has stood for too long. Nothing was signed for it and nothing paid; a
+/// consent that comes later is refused.
+pub(crate) fn cancel(change: &mut Change<'_>) -> Result<(), ProtocolError> {
+    if change.parts.phase != Phase::Opening(OpeningStage::Requested) {
+        return Err(ProtocolError::WrongPhase);
+    }
+    change.write().phase = Phase::Opening(OpeningStage::Rejected);
+    change.notify(Notice::OpenRejected { reason: RejectReason::NotNow });
+    Ok(())
+}
+
 /// Spec §1.2: open once the chain's finality class shows ACTIVE, both keys are known, and not before.
 pub(crate) fn become_open(change: &mut Change<'_>) {
     let is_ready = change.parts.chain.status == ChannelStatus::Active

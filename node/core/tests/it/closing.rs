@@ -316,3 +316,68 @@ fn p71_the_same_sighting_again_brings_no_second_duty() {
     }
     assert_eq!(pair.two.duties.len(), 1);
 }
+
+#[test]
+fn p12_p46_a_close_that_one_endpoint_made_up_does_not_hold_back_our_own() {
+    let mut pair = Pair::open();
+    pair.one.pay(30).unwrap();
+    pair.exchange();
+    pair.one.fact(5, Finality::Seen, closing(1, -30, 5));
+    assert!(matches!(pair.one.channel.parts().phase, Phase::Disputed(_)));
+    assert!(pair.one.duties.is_empty());
+    pair.one.command(Command::ForceClose).unwrap();
+    let is_close = |duty: &&lockstep_core::chain::Obligation| {
+        matches!(duty.call(), ChainCall::InitiateClose(Some(_)))
+    };
+    assert_eq!(pair.one.duties.iter().filter(is_close).count(), 1);
+    // P42: nothing new is signed all the same.
+    assert_eq!(pair.one.pay(1), Err(ProtocolError::CloseSeen));
+    // The order outlives a restart, and the close that vanishes.
+    pair.one.duties.clear();
+    pair.one.restart();
+    assert_eq!(pair.one.duties.iter().filter(is_close).count(), 1);
+    pair.one.fact(9, Finality::Final, ChainFact::CloseVanished);
+    assert_eq!(pair.one.channel.parts().phase, Phase::Closing(ClosingStage::Unilateral));
+    let mut world = World::new(pair);
+    world.run_to_end();
+    world.assert_paid(DEPOSIT - 30, DEPOSIT + 30);
+}
+
+#[test]
+fn a_close_that_is_final_leaves_nothing_to_be_ordered() {
+    let mut pair = Pair::open();
+    pair.one.fact(5, Finality::Final, closing(0, 0, 5));
+    pair.one.command(Command::ForceClose).unwrap();
+    pair.one.restart();
+    assert!(pair.one.duties.is_empty(), "{:?}", pair.one.duties);
+}
+
+#[test]
+fn p34_an_offer_that_was_taken_back_is_neither_sent_again_nor_accepted_later() {
+    let mut pair = Pair::funding();
+    let mut one = Node::requested();
+    one.command(Command::CancelOpen).unwrap();
+    one.outbox.clear();
+    let now = lockstep_core::time::EngineTime::default();
+    one.input(Input::Connected { now }).unwrap();
+    assert!(one.outbox.is_empty(), "{:?}", one.outbox);
+    pair.two.peer(open_request_of(&one)).unwrap();
+    let consent = pair.two.outbox.pop_back().unwrap();
+    assert!(matches!(consent, PeerMessage::OpenAccept { .. }), "{consent:?}");
+    assert_eq!(one.peer(consent), Err(ProtocolError::WrongPhase));
+    assert!(lockstep_core::channel::is_over(one.channel.parts()));
+    // Nothing that the other side has agreed to is taken back so.
+    assert_eq!(pair.one.command(Command::CancelOpen), Err(ProtocolError::WrongPhase));
+}
+
+fn open_request_of(node: &Node) -> PeerMessage {
+    let setup = node.channel.parts().setup.clone();
+    PeerMessage::OpenRequest(lockstep_core::message::OpenRequest {
+        domain: setup.domain,
+        terms: setup.terms,
+        deposit1: setup.deposit1,
+        deposit2: setup.deposit2,
+        features: setup.features,
+        signer_key: setup.own_key.to_compressed(),
+    })
+}

@@ -25,7 +25,10 @@ fn either_side_takes_money_out_and_payments_go_on() {
         pair.node(side).command(order).unwrap();
         pair.exchange();
         let mut world = World::new(pair);
-        world.run_duties(Side::One);
+        // Whoever takes out pays for it; the other side has nothing to bring.
+        world.run_duties(side.other());
+        assert_eq!(world.paid, [Amount::ZERO; 2]);
+        world.run_duties(side);
         let paid = match side {
             Side::One => [amount(100), Amount::ZERO],
             Side::Two => [Amount::ZERO, amount(100)],
@@ -49,7 +52,7 @@ fn a_side_that_was_paid_takes_out_more_than_it_put_in() {
     pair.two.command(withdraw(0, DEPOSIT + 400)).unwrap();
     pair.exchange();
     let mut world = World::new(pair);
-    world.run_duties(Side::One);
+    world.run_duties(Side::Two);
     assert_eq!(world.pair.two.own(), amount(100));
     world.pair.two.command(Command::ForceClose).unwrap();
     world.run_to_end();
@@ -143,4 +146,39 @@ fn a_peer_may_not_ask_for_our_money() {
     assert_eq!(pair.one.channel.parts().withdrawal, None);
     let too_much = pair.two.command(withdraw(0, DEPOSIT + 1));
     assert!(matches!(too_much, Err(ProtocolError::Refusal(_))), "{too_much:?}");
+}
+
+#[test]
+fn p78_a_peer_cannot_spend_our_gas_with_withdrawals_of_its_own() {
+    let mut pair = Pair::open();
+    pair.two.command(withdraw(0, 1)).unwrap();
+    pair.exchange();
+    assert!(pair.one.channel.parts().withdrawal.is_some(), "both have signed it");
+    pair.one.restart();
+    assert!(pair.one.duties.is_empty(), "{:?}", pair.one.duties);
+    assert!(pair.two.duties.len() == 1, "{:?}", pair.two.duties);
+}
+
+#[test]
+fn a_peer_that_does_not_sign_what_it_asked_for_cannot_hold_back_our_withdrawals() {
+    let mut pair = Pair::open();
+    let ask = || PeerMessage::WithdrawRequest { out1: Amount::ZERO, out2: amount(1) };
+    pair.one.peer(ask()).unwrap();
+    assert!(pair.one.channel.parts().withdrawal.is_some());
+    let deadline = 3 + lockstep_core::WITHDRAW_TTL_SECS;
+    pair.one.finalized(deadline + 1);
+    assert_eq!(pair.one.channel.parts().withdrawal, None);
+    pair.one.outbox.clear();
+    pair.one.peer(ask()).unwrap();
+    assert_eq!(pair.one.channel.parts().withdrawal, None);
+    let answer = pair.one.outbox.pop_back();
+    assert!(
+        matches!(answer, Some(PeerMessage::WithdrawReject { reason: RejectReason::NotNow, .. })),
+        "{answer:?}"
+    );
+    pair.one.command(withdraw(5, 0)).unwrap();
+    // Later it may ask again.
+    pair.one.finalized(deadline + 3 * lockstep_core::WITHDRAW_TTL_SECS);
+    pair.one.peer(ask()).unwrap();
+    assert!(pair.one.channel.parts().withdrawal.is_some());
 }

@@ -143,9 +143,14 @@ impl ChainTask {
         let task = tokio::spawn(async move {
             // Apart, so that neither waits for the other; ended together.
             let sending = tokio::spawn(sending);
-            watching.await;
-            if let Err(error) = sending.await {
-                tracing::error!(error = %error, "the task that sends transactions has broken down");
+            tokio::select! {
+                () = watching => {}
+                // Without it no challenge goes out: whoever waits for this task must hear.
+                ended = sending => {
+                    if let Err(error) = ended {
+                        tracing::error!(error = %error, "the task that sends transactions has broken down");
+                    }
+                }
             }
         });
         Ok((handle, receiver, task))

@@ -25,6 +25,9 @@ const SWEEP_EVERY: u32 = 50;
 /// A batch that has passed this many blocks is followed by another look at once: it catches up.
 const CATCHING_UP_BLOCKS: u64 = 1_000;
 
+/// Pauses between two looks at a chain that can't be followed: a wrong answer, or a block that is gone, may pass.
+const BROKEN_PAUSES: u32 = 10;
+
 /// What the watcher can be told.
 pub(super) enum Command {
     Watch(Box<WatchedChannel>, oneshot::Sender<()>),
@@ -119,7 +122,11 @@ impl Watcher {
                 }
                 () = tokio::time::sleep(wait), if self.may_look() => {
                     let is_behind = self.look().await;
-                    wait = if is_behind { Duration::ZERO } else { pause };
+                    wait = match (self.is_broken, is_behind) {
+                        (true, _) => pause.saturating_mul(BROKEN_PAUSES),
+                        (false, true) => Duration::ZERO,
+                        (false, false) => pause,
+                    };
                 }
             }
         }
@@ -127,7 +134,7 @@ impl Watcher {
 
     /// Facts come only after the last ones are dealt with.
     fn may_look(&self) -> bool {
-        self.pending.is_none() && self.outbox.is_empty() && !self.is_broken
+        self.pending.is_none() && self.outbox.is_empty()
     }
 
     async fn obey(&mut self, command: Command) {
@@ -197,7 +204,8 @@ impl Watcher {
         self.polls = self.polls.wrapping_add(1);
         let before = self.follower.cursor().block.number.0;
         let mut deliveries = Vec::new();
-        if self.polls.checked_rem(SWEEP_EVERY) == Some(1) {
+        // While the log can't be followed, the stored status is all that shows a close.
+        if self.is_broken || self.polls.checked_rem(SWEEP_EVERY) == Some(1) {
             deliveries.extend(self.follower.sweep().await);
         }
         let outcome = self.follower.poll().await;
@@ -207,6 +215,7 @@ impl Watcher {
             Ok(batch) => {
                 deliveries.extend(batch.deliveries);
                 cursor = batch.cursor;
+                self.is_broken = false;
                 self.board.change(|status| (status.is_following, status.trouble) = (true, None));
             }
             Err(error) => self.note_trouble(error),
@@ -223,9 +232,11 @@ impl Watcher {
 
     fn note_trouble(&mut self, error: ChainError) {
         tracing::warn!(error = %error, "the chain can't be followed now");
-        self.is_broken = error.class() == ErrorClass::Fatal;
+        let was_broken = self.is_broken;
+        // What was broken stays so until a look succeeds.
+        self.is_broken = was_broken || error.class() == ErrorClass::Fatal;
         let error = Arc::new(error);
-        if self.is_broken {
+        if self.is_broken && !was_broken {
             self.outbox.push(ChainNews::Broken(Arc::clone(&error)));
         }
         self.board.change(|status| {

@@ -92,6 +92,7 @@ fn explained(error: &StartError) -> CliError {
         StartError::Tokens(_) => {
             said.advice("remove the file that it names: `lockstep token` makes a new one")
         }
+        StartError::Broken { .. } => said,
         StartError::Engine(_) => said.advice("try again, and report it if it stays"),
         StartError::Io { .. } => {
             said.advice("check what else listens there, and who owns the data folder")

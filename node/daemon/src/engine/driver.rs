@@ -29,6 +29,7 @@ use lockstep_core::protection::Protection;
 use lockstep_core::record::{ChannelRecord, FreezeReason};
 use lockstep_p2p::{SendError, Session};
 use lockstep_rpc::failure::Failure;
+use lockstep_store::error::StoreError;
 use lockstep_store::write_set::WriteSet;
 use lockstep_store::writer::{CommitError, Companion};
 use std::collections::VecDeque;
@@ -66,6 +67,32 @@ impl StepError {
     }
 }
 
+/// How a driver begins.
+pub(crate) enum Beginning {
+    /// Of a channel that was just created: with what its creation leads to, and the link if it stands.
+    Created(Vec<Effect>, Option<Box<Session>>),
+    /// Of a channel in the journal: with all its duties.
+    Resumed,
+    /// Of a channel whose driver has broken down: frozen, with all its duties.
+    Revived,
+}
+
+/// An event, by the queue that it came through. An order may come by either.
+enum Next {
+    Urgent(Event),
+    Normal(Event),
+}
+
+/// Whether the journal has said no to one channel, and goes on for all others.
+fn concerns_one_channel(error: &CommitError) -> bool {
+    match error {
+        CommitError::Store(error) => {
+            matches!(**error, StoreError::Refused(_) | StoreError::Damaged(_))
+        }
+        CommitError::Busy | CommitError::Closed | CommitError::BrokeDown => false,
+    }
+}
+
 /// Drives one channel.
 pub(crate) struct Driver {
     shared: Arc<Shared>,
@@ -86,6 +113,8 @@ pub(crate) struct Driver {
     protection: Protection,
     /// Income was declined since everything was last protected.
     has_declined: bool,
+    /// Whether this run signs nothing more for the counterparty.
+    is_halted: bool,
 }
 
 impl Driver {
@@ -134,59 +163,47 @@ impl Driver {
             threat: poison::Threat::default(),
             protection,
             has_declined: false,
+            is_halted: false,
         };
         Ok((driver, handle))
     }
 
-    /// Runs until the node stops. A channel that was just created begins with what its creation leads to, one
-    /// from the journal with all its duties.
-    pub(crate) async fn run(mut self, created: Option<(Vec<Effect>, Option<Session>)>) {
-        match created {
-            Some((effects, link)) => {
+    /// Runs until the node stops, or nobody can reach it any more.
+    pub(crate) async fn run(mut self, beginning: Beginning) {
+        match beginning {
+            Beginning::Created(effects, link) => {
                 self.beside.is_connected = link.is_some();
-                self.link = link;
+                self.link = link.map(|link| *link);
                 self.carry_out(effects);
                 self.after_step();
             }
-            None => {
-                if let Err(error) = self.step(Input::Started, WriteSet::default()).await {
-                    self.trouble("a channel could not be taken up", &error).await;
-                }
+            Beginning::Resumed => self.take_up().await,
+            Beginning::Revived => {
+                self.freeze().await;
+                self.take_up().await;
             }
         }
-        while let Some(event) = self.next().await {
-            match event {
+        while let Some(next) = self.next().await {
+            match next {
                 // Let go of only now: whatever came before is done.
-                Event::Stop(barrier) => return barrier.meet(),
-                urgent @ (Event::Fact(_)
-                | Event::Head(_)
-                | Event::Finalized(_)
-                | Event::Checkpoint(_)
-                | Event::Call(_)
-                | Event::Entry(_)
-                | Event::EntryRefused(_)
-                | Event::Connected(_)
-                | Event::Disconnected(_)
-                | Event::Tick(_)
-                | Event::Receipt(..)
-                | Event::Towers
-                | Event::Lost(..)) => self.attend_urgent(urgent).await,
-                normal @ (Event::Peer(_)
-                | Event::Pay(_)
-                | Event::Order(..)
-                | Event::Standing { .. }
-                | Event::Invoice(..)
-                | Event::Evidence(_)
-                | Event::Shown(..)) => {
-                    let events = self.take_along(normal);
+                Next::Urgent(Event::Stop(barrier)) => return barrier.meet(),
+                Next::Urgent(event) => self.attend_urgent(event).await,
+                Next::Normal(event) => {
+                    let events = self.take_along(event);
                     self.attend_normal(events).await;
                 }
             }
         }
     }
 
+    async fn take_up(&mut self) {
+        if let Err(error) = self.step(Input::Started, WriteSet::default()).await {
+            self.trouble("a channel could not be taken up", &error).await;
+        }
+    }
+
     /// The next event, the chain's first. What the link had no room for goes out meanwhile.
-    async fn next(&mut self) -> Option<Event> {
+    async fn next(&mut self) -> Option<Next> {
         loop {
             let is_clear = self.outbox.is_empty();
             let (link, first) = (self.link.clone(), self.outbox.front().cloned());
@@ -199,13 +216,13 @@ impl Driver {
             };
             tokio::select! {
                 biased;
-                event = self.mailbox.urgent.recv() => return event,
+                event = self.mailbox.urgent.recv() => return event.map(Next::Urgent),
                 sent = send, if !is_clear => match sent {
                     Ok(()) => { self.outbox.pop_front(); }
                     // The next connection says everything again.
                     Err(_) => self.outbox.clear(),
                 },
-                event = self.mailbox.normal.recv(), if is_clear => return event,
+                event = self.mailbox.normal.recv(), if is_clear => return event.map(Next::Normal),
             }
         }
     }
@@ -282,8 +299,10 @@ impl Driver {
             ErrorClass::Fatal => {
                 tracing::error!(%channel_id, error = %wording::chain_of(error), "{what}");
                 match error {
-                    StepError::Commit(error) => self.shared.stop_signing(&wording::chain_of(error)),
-                    StepError::Protocol(_) => self.freeze().await,
+                    StepError::Commit(error) if !concerns_one_channel(error) => {
+                        self.shared.stop_signing(&wording::chain_of(error));
+                    }
+                    StepError::Commit(_) | StepError::Protocol(_) => self.freeze().await,
                 }
             }
         }
@@ -292,11 +311,16 @@ impl Driver {
     /// One of our own promises does not hold: nothing more is signed, watching goes on.
     async fn freeze(&mut self) {
         let channel_id = self.channel.channel_id();
+        // Also where it can't be written down: what is in memory must not go on either.
+        self.is_halted = true;
         let freeze = Input::Command(Command::Freeze(FreezeReason::InvariantBroken));
         if let Err(error) = Box::pin(self.step(freeze, WriteSet::default())).await {
-            // It could not even be written down; what is in memory must not go on either.
             tracing::error!(%channel_id, error = %wording::chain_of(&error), "cannot freeze a channel");
-            self.shared.stop_signing("a channel could not be frozen");
+            let is_limited =
+                matches!(&error, StepError::Commit(error) if concerns_one_channel(error));
+            if !is_limited {
+                self.shared.stop_signing("a channel could not be frozen");
+            }
         }
         let message = "a promise of this node about one channel did not hold; it signs nothing more there, \
                        and still watches and answers closes. Please report it with the log, and close the \

@@ -17,7 +17,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::{mpsc, oneshot};
 
-/// One thing for a driver. The first group waits for nobody: it comes by the driver's urgent queue.
+/// One thing for a driver. The first group waits for nobody: it comes by the driver's urgent queue, and so do orders
+/// to leave a channel and what is only looked at.
 #[derive(Debug)]
 pub(crate) enum Event {
     /// The chain shows something about this channel.

@@ -48,7 +48,6 @@ impl Feeds {
                     show(&self.channels, channels);
                     show(&self.disputes, disputes);
                 }
-                Err(error) if error.class() == lockstep_core::error::ErrorClass::Fatal => return,
                 Err(error) => tracing::debug!(error = %error, "counts are not read"),
             }
             self.stirred.notified().await;

@@ -6,12 +6,15 @@ use crate::engine::lock;
 use crate::engine::shared::{Holding, Shared};
 use crate::engine::tower;
 use lockstep_core::ids::AccountRef;
+use lockstep_core::input::Command;
 use lockstep_core::output::Notice;
-use lockstep_core::record::Phase;
+use lockstep_core::record::{OpeningStage, Phase};
 use lockstep_store::feed::{self, Count};
 use lockstep_store::write_set::WriteSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tokio::sync::oneshot;
 
 /// How often drivers are told that time passes.
 const TICK: Duration = Duration::from_secs(1);
@@ -21,13 +24,20 @@ const BALANCE_TICKS: u64 = 5;
 const FORGET_TICKS: u64 = 600;
 /// Names that are forgotten in one group.
 const FORGET_BATCH: usize = 1_000;
+/// Ticks between two lines about a node that signs nothing more.
+const REMIND_TICKS: u64 = 60;
+/// How long an offer of ours stands, in one run of the node. Units: milliseconds.
+const OFFER_MILLIS: u64 = 24 * 3_600 * 1_000;
 /// Events that are read at a time when charges of a former run are settled.
 const CHARGE_PAGE: usize = 1_000;
 
 /// Runs until the node stops.
 pub(crate) async fn run(shared: Arc<Shared>) {
     look_for_peers(&shared).await;
-    settle_charges(&shared).await;
+    // Beside the ticks, which must not wait for a long history or for a slow endpoint (P65).
+    let settling = Arc::clone(&shared);
+    tokio::spawn(async move { settle_charges(&settling).await });
+    let is_looking = Arc::new(AtomicBool::new(false));
     let mut ticks: u64 = 0;
     while !shared.sleep_or_stop(TICK).await {
         ticks = ticks.wrapping_add(1);
@@ -43,10 +53,69 @@ pub(crate) async fn run(shared: Arc<Shared>) {
         clear_alarms(&shared);
         tower::look_after(&shared);
         if ticks.checked_rem(BALANCE_TICKS) == Some(1) {
-            look_at_balances(&shared).await;
+            spawn_look(&shared, &is_looking);
+        }
+        if ticks.checked_rem(REMIND_TICKS) == Some(1) {
+            remind(&shared);
         }
         if ticks.checked_rem(FORGET_TICKS) == Some(1) {
             forget_names(&shared).await;
+            take_back_old_offers(&shared);
+            drop_what_never_was(&shared).await;
+        }
+    }
+}
+
+/// Looks at balances, unless the last look goes on still.
+fn spawn_look(shared: &Arc<Shared>, is_looking: &Arc<AtomicBool>) {
+    if is_looking.swap(true, Ordering::SeqCst) {
+        return;
+    }
+    let (shared, is_looking) = (Arc::clone(shared), Arc::clone(is_looking));
+    tokio::spawn(async move {
+        look_at_balances(&shared).await;
+        is_looking.store(false, Ordering::SeqCst);
+    });
+}
+
+/// A node that signs nothing more needs its operator: said again and again, and to the service manager.
+fn remind(shared: &Shared) {
+    if !shared.is_signing_stopped() {
+        return;
+    }
+    tracing::error!("this node signs nothing more; `lockstep status` says why");
+    let status = "signs nothing more: look at its alarms with `lockstep status`";
+    if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Status(status)]) {
+        tracing::debug!(error = %error, "the service manager was not told");
+    }
+}
+
+/// Our offers that nobody has answered for a day: a consent that comes months later would still cost our deposit.
+fn take_back_old_offers(shared: &Shared) {
+    let now_millis = shared.clock.now_millis();
+    for handle in shared.registry.all() {
+        let is_open = handle.view().phase == Phase::Opening(OpeningStage::Requested);
+        let age =
+            now_millis.saturating_sub(handle.since_millis.get_or_init(|| now_millis).to_owned());
+        if is_open && age > OFFER_MILLIS {
+            let (answer, _) = oneshot::channel();
+            handle.nudge(Event::Order(Command::CancelOpen, answer));
+        }
+    }
+}
+
+/// Channels that were never opened and can't be any more are no longer followed. Settled ones stay to be looked at.
+async fn drop_what_never_was(shared: &Arc<Shared>) {
+    for handle in shared.registry.all() {
+        let view = handle.view();
+        if !view.is_over || view.is_settled() {
+            continue;
+        }
+        let channel_id = handle.channel_id;
+        tracing::info!(%channel_id, "a channel that never was is dropped");
+        shared.registry.remove(channel_id);
+        if let Err(error) = shared.chain.unwatch(channel_id).await {
+            tracing::debug!(%channel_id, error = %error, "the chain side has ended");
         }
     }
 }

@@ -13,12 +13,15 @@ use lockstep_store::request::{Charge, Orders, Request, Spent};
 use lockstep_store::write_set::WriteSet;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::sync::OwnedMutexGuard;
 
 /// How long a name is remembered. Source: protocol §8. Units: seconds.
 pub(crate) const REMEMBERED_SECS: u64 = 24 * 3_600;
 /// Names that are remembered at a time: about 20 MB.
 pub(crate) const MAX_REQUESTS: usize = 100_000;
+/// How long a payment waits for another one that uses the same token.
+const TOKEN_PATIENCE: Duration = Duration::from_secs(5);
 /// Characters of a name.
 pub(crate) const MAX_NAME_CHARS: usize = 64;
 
@@ -149,7 +152,17 @@ impl Ledger {
         amount: Amount,
     ) -> Result<Spending, Failure> {
         let token = Arc::clone(lock(&self.tokens).entry(limit.token_id).or_default());
-        let token = token.lock_owned().await;
+        // One payment holds the token until it is durable, for long if its counterparty is silent. Others that use the
+        // token for other channels are not to pile up behind it.
+        let token =
+            tokio::time::timeout(TOKEN_PATIENCE, token.lock_owned()).await.map_err(|_| {
+                Failure::new(
+                    FailureKind::Busy,
+                    "another payment with this access token waits for its counterparty",
+                )
+                .safe("nothing was paid")
+                .advice("try again once that payment has ended, or use another token")
+            })?;
         let refused = |message: String| {
             Failure::new(FailureKind::SpendingLimit, message)
                 .safe("nothing was paid")
@@ -175,6 +188,12 @@ impl Ledger {
     pub(crate) async fn settle(&self, journal: &Journal, charge: Charge, has_failed: bool) {
         let token = Arc::clone(lock(&self.tokens).entry(charge.token).or_default());
         let mut token = token.lock_owned().await;
+        let key = (charge.channel_id, charge.sequence);
+        // The driver and the look after a start may both come here about one payment: its part of the limit is given
+        // back once.
+        if lock(&self.charges).remove(&key).is_none() {
+            return;
+        }
         let mut set = WriteSet::default();
         set.remove_charge(charge.channel_id, charge.sequence);
         let mut next = *token;
@@ -182,16 +201,17 @@ impl Ledger {
             spent.amount = spent.amount.saturating_sub(charge.amount);
             if let Err(refusal) = set.put_spent(spent) {
                 tracing::error!(error = %refusal, "a token's sum cannot be written");
+                lock(&self.charges).insert(key, charge);
                 return;
             }
         }
         match journal.write(set).await {
-            Ok(()) => {
-                *token = next;
-                lock(&self.charges).remove(&(charge.channel_id, charge.sequence));
-            }
+            Ok(()) => *token = next,
             // It stays charged, and is looked at again at the next start.
-            Err(error) => tracing::warn!(error = %error, "a charge stays open"),
+            Err(error) => {
+                tracing::warn!(error = %error, "a charge stays open");
+                lock(&self.charges).insert(key, charge);
+            }
         }
     }
 
@@ -342,5 +362,46 @@ mod tests {
         assert!(ledger.spend(limit, other, Amount::from(1u64)).await.is_err());
         assert!(ledger.spend(limit, asset, Amount::from(4u64)).await.is_ok());
         assert_eq!(ledger.charge(CHANNEL, Sequence(4)).unwrap().amount, amounts[0]);
+    }
+
+    #[tokio::test]
+    async fn a_failed_payment_gives_its_part_of_a_limit_back_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = lockstep_store::open::Options::default();
+        let opened = lockstep_store::journal::DiskJournal::open(&folder.path().join("j"), &options);
+        let (thread, handle) =
+            lockstep_store::writer::JournalThread::start(opened.unwrap().0).unwrap();
+        let journal = Journal::new(handle);
+        let ledger = Ledger::default();
+        let asset = AccountRef::Starknet(B256::ZERO);
+        let limit =
+            SpendingLimit { token_id: B256::repeat_byte(9), asset, limit: Amount::from(10u64) };
+        for first in [4, 5] {
+            let amounts = [Amount::from(5u64)];
+            let spending = ledger.spend(limit, asset, amounts[0]).await.unwrap();
+            let reserved = Reserved { spending: Some(spending), ..Reserved::default() };
+            reserved.done(&ledger, &Place { first: Sequence(first), ..place(&amounts) });
+        }
+        // The driver and the look after a start hold the same charge.
+        let charge = ledger.charge(CHANNEL, Sequence(4)).unwrap();
+        ledger.settle(&journal, charge, true).await;
+        ledger.settle(&journal, charge, true).await;
+        assert!(ledger.spend(limit, asset, Amount::from(6u64)).await.is_err());
+        assert!(ledger.spend(limit, asset, Amount::from(5u64)).await.is_ok());
+        drop(thread);
+    }
+
+    #[tokio::test]
+    async fn a_payment_that_waits_for_its_counterparty_does_not_hold_back_its_tokens_others_for_ever()
+     {
+        let ledger = Ledger::default();
+        let asset = AccountRef::Starknet(B256::ZERO);
+        let limit =
+            SpendingLimit { token_id: B256::repeat_byte(9), asset, limit: Amount::from(10u64) };
+        let held = ledger.spend(limit, asset, Amount::from(1u64)).await.unwrap();
+        let second = ledger.spend(limit, asset, Amount::from(1u64)).await.unwrap_err();
+        assert_eq!(second.kind, FailureKind::Busy);
+        drop(held);
+        assert!(ledger.spend(limit, asset, Amount::from(1u64)).await.is_ok());
     }
 }

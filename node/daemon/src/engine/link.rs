@@ -56,6 +56,13 @@ async fn take_link(shared: &Arc<Shared>, session: Session) {
         {
             tracing::warn!(error = %error, "a contact was not written");
         }
+        // P47: the next handshake tells the peer what it has shown us last, so that it notices if it comes back as an
+        // older copy of itself.
+        if let Some(known) = shared.peers.get(&node_id)
+            && let Err(error) = shared.network.register(known.contact).await
+        {
+            tracing::warn!(error = %error, "a contact's new head is not registered");
+        }
     }
     judge_seen_head(shared, &session).await;
     for handle in shared.registry.of_peer(&node_id) {

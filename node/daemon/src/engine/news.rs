@@ -52,6 +52,10 @@ pub(crate) async fn follow(shared: Arc<Shared>, mut news: mpsc::Receiver<ChainNe
                     wording::chain_of(error.as_ref())
                 );
                 shared.alarm("chainBroken", None, message);
+                // P42: nothing is signed by who may be blind to a close.
+                let why = wording::chain_of(error.as_ref());
+                shared
+                    .stop_signing_since(&why, "The chain is still looked at; check its endpoints");
             }
         }
     }

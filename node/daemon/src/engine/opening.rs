@@ -2,14 +2,17 @@
 
 use crate::chain::WatchedChannel;
 use crate::config::AcceptPolicy;
-use crate::engine::driver::Driver;
+use crate::engine::driver::{Beginning, Driver};
+use crate::engine::event::Event;
 use crate::engine::link::hex;
 use crate::engine::offers::Offer;
 use crate::engine::registry::{Handle, MAX_CHANNELS_PER_PEER};
+use crate::engine::revive;
 use crate::engine::shared::Shared;
 use crate::engine::wording;
 use alloy_primitives::B256;
-use lockstep_core::commit::{Durable, Transition};
+use lockstep_core::chain::ChannelStatus;
+use lockstep_core::commit::{Durable, Transition, recover};
 use lockstep_core::error::ErrorClass;
 use lockstep_core::ids::{AccountRef, ChannelId, NodeId, Side};
 use lockstep_core::message::{OpenOffer, OpenQuery, OpenRequest, PeerMessage, RejectReason};
@@ -30,6 +33,12 @@ use std::time::Duration;
 
 /// How long side two's consent holds, by the chain's clock. Units: seconds.
 const CONSENT_SECS: u64 = 24 * 3_600;
+/// How long until the chain side is asked again to follow a new channel.
+const WATCH_AGAIN: Duration = Duration::from_secs(1);
+/// Channels that one peer had consented to without a person, and has not brought to the chain (P63).
+const MAX_AUTOMATIC_PER_PEER: usize = 8;
+/// The same for all peers together.
+const MAX_AUTOMATIC: usize = 64;
 /// How long to wait for a peer that is asked who it would be.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -173,6 +182,10 @@ pub(crate) fn take_request(shared: &Arc<Shared>, peer: NodeId, request: OpenRequ
     }
     let is_automatic =
         shared.settings.accept == AcceptPolicy::Always && request.deposit2 == Amount::ZERO;
+    if is_automatic && !may_consent_unasked(shared, &peer) {
+        send(shared, peer, channel_id, &PeerMessage::OpenReject { reason: RejectReason::NotNow });
+        return;
+    }
     let received_secs = shared.clock.unix_secs();
     if !shared.offers.add(Offer { peer, request, received_secs }) {
         send(shared, peer, channel_id, &PeerMessage::OpenReject { reason: RejectReason::NotNow });
@@ -207,6 +220,19 @@ fn tell_of_offer(shared: &Shared, peer: NodeId, channel_id: ChannelId) {
             tracing::debug!(%channel_id, peer_id = %hex(&peer.0), "one more channel is offered")
         }
     }
+}
+
+/// A consent that nobody uses costs its peer nothing, and us a record, a driver and a watch until it ends. Identities
+/// are free, so there is a limit for all of them, too.
+fn may_consent_unasked(shared: &Shared, peer: &NodeId) -> bool {
+    let unused = shared.registry.all().into_iter().filter(|handle| {
+        let view = handle.view();
+        let is_unused = view.chain.status == ChannelStatus::None && !view.is_over;
+        is_unused && view.setup.side == Side::Two && matches!(view.phase, Phase::Funding { .. })
+    });
+    let peers: Vec<NodeId> = unused.map(|handle| handle.peer).collect();
+    let of_peer = peers.iter().filter(|known| *known == peer).count();
+    of_peer < MAX_AUTOMATIC_PER_PEER && peers.len() < MAX_AUTOMATIC
 }
 
 /// What no operator could accept.
@@ -273,13 +299,36 @@ async fn consent(shared: &Arc<Shared>, offer: &Offer) -> Result<Handle, Failure>
     create(shared, transition, contact).await
 }
 
-/// Makes a new channel and its counterparty durable, and starts its driver.
+/// Makes a new channel and its counterparty durable, and starts its driver. It goes on when the caller has gone: once
+/// the record is durable, the channel is there, and no answer may say that nothing was done.
 async fn create(
     shared: &Arc<Shared>,
     transition: Transition,
     contact: Contact,
 ) -> Result<Handle, Failure> {
+    let shared = Arc::clone(shared);
+    let creating = tokio::spawn(async move { create_now(&shared, transition, contact).await });
+    creating.await.map_err(|_| {
+        Failure::new(FailureKind::Internal, "the channel's creation has broken down")
+            .safe("it is not known whether the channel was made")
+            .advice("look at `lockstep channels` before you order it again")
+    })?
+}
+
+async fn create_now(
+    shared: &Arc<Shared>,
+    transition: Transition,
+    contact: Contact,
+) -> Result<Handle, Failure> {
     shared.check_can_sign()?;
+    let channel_id = transition.channel_id();
+    let _birth = shared.births.begin(channel_id).ok_or_else(is_here)?;
+    // Also one whose record is damaged, or over: a fresh record must not take its place.
+    let known = shared.journal.read(move |journal| recover(journal, channel_id)).await;
+    let is_known = !matches!(known.map_err(|error| wording::not_durable(&error))?, Ok(None));
+    if is_known || shared.registry.get(channel_id).is_some() {
+        return Err(is_here());
+    }
     let peer = contact.node_id;
     let at_secs = shared.clock.unix_secs();
     let stored = shared.peers.keep(contact.clone(), at_secs);
@@ -292,22 +341,45 @@ async fn create(
         .await
         .map_err(|error| wording::not_durable(&error))?;
     // Followed before anything of it can be on the chain.
-    shared.chain.watch(watched).await.map_err(|error| internal(&error))?;
+    while let Err(error) = shared.chain.watch(watched.clone()).await {
+        tracing::error!(%channel_id, error = %wording::chain_of(&error), "a channel is not followed yet");
+        if shared.sleep_or_stop(WATCH_AGAIN).await {
+            return Err(Failure::new(FailureKind::NotReady, "the node is stopping")
+                .safe("the channel is in the journal, and goes on with the next start"));
+        }
+    }
     if let Err(error) = shared.network.register(contact).await {
         tracing::warn!(peer_id = %hex(&peer.0), error = %error, "a counterparty is not registered");
     }
-    start(shared, durable).map_err(|error| wording::refused(&error))
+    start(shared, durable).await.map_err(|error| wording::refused(&error))
 }
 
-fn start(
+fn is_here() -> Failure {
+    Failure::new(FailureKind::WrongPhase, "this node has the channel already")
+        .safe("nothing was done")
+        .advice("`lockstep channels` shows where it is")
+}
+
+async fn start(
     shared: &Arc<Shared>,
     durable: Durable<Transition>,
 ) -> Result<Handle, lockstep_core::error::ProtocolError> {
     let (driver, handle, effects) = Driver::create(shared, durable)?;
     let link = shared.network.session(&handle.peer);
+    let told = link.as_ref().map(Session::id);
     shared.registry.insert(handle.clone());
     shared.feeds.stir();
-    tokio::spawn(driver.run(Some((effects, link))));
+    let driving = driver.run(Beginning::Created(effects, link.map(Box::new)));
+    drop(revive::drive(shared, handle.channel_id, driving));
+    // A link that came or went between the two lines above was told to nobody.
+    let now = shared.network.session(&handle.peer);
+    if now.as_ref().map(Session::id) != told {
+        match (now, told) {
+            (Some(session), _) => handle.urge(Event::Connected(session)).await,
+            (None, Some(session)) => handle.urge(Event::Disconnected(session)).await,
+            (None, None) => {}
+        }
+    }
     Ok(handle)
 }
 

@@ -5,11 +5,12 @@
 //! ever again, and closes only on the operator's order (P46, P47).
 
 use crate::config::Config;
-use crate::engine::driver::Driver;
+use crate::engine::driver::{Beginning, Driver};
 use crate::engine::event::Event;
 use crate::engine::lock;
 use crate::engine::opening;
 use crate::engine::registry::Handle;
+use crate::engine::revive;
 use crate::engine::shared::Shared;
 use crate::engine::tower::{FromTowers, newest_from_towers};
 use crate::engine::wording;
@@ -43,6 +44,8 @@ use tokio::sync::oneshot;
 
 /// How often what has come in is looked at.
 const LOOK: Duration = Duration::from_millis(250);
+/// How long until the chain is asked again to be read from the start.
+const RESCAN_AGAIN: Duration = Duration::from_secs(5);
 /// Channels that are taken in from one counterparty. Source: protocol §8.
 const MAX_STRAYS: usize = 1_024;
 
@@ -236,6 +239,34 @@ async fn read_chain_again(
     Ok(())
 }
 
+/// Goes on where a run ended between taking a channel in and reading the chain for it: such a channel has seen nothing
+/// of the chain, though that is where it was found.
+pub(crate) fn go_on_importing(shared: &Arc<Shared>) {
+    let has_read_nothing = |handle: &Handle| {
+        let view = handle.view();
+        view.marks.restored.is_some()
+            && view.chain.status == ChannelStatus::None
+            && view.phase == Phase::Funding { consent: None }
+    };
+    if !shared.registry.all().iter().any(has_read_nothing) {
+        return;
+    }
+    let shared = Arc::clone(shared);
+    tokio::spawn(async move {
+        let first = BlockNumber(shared.settings.first_block);
+        while let Err(error) = shared.chain.rescan(first).await {
+            let error = wording::chain_of(&error);
+            tracing::warn!(
+                error,
+                "the chain is not read again yet for a channel that was taken in"
+            );
+            if shared.sleep_or_stop(RESCAN_AGAIN).await {
+                return;
+            }
+        }
+    });
+}
+
 /// Makes a lost channel durable again and starts its driver.
 async fn take_in(
     shared: &Arc<Shared>,
@@ -334,6 +365,14 @@ async fn import(
     record: ChannelRecord,
 ) -> Result<Handle, Failure> {
     let channel_id = record.channel_id();
+    let _birth = shared.births.begin(channel_id).ok_or_else(|| {
+        Failure::new(FailureKind::Busy, "this channel is being taken in already")
+            .safe("nothing was done")
+    })?;
+    // Whoever was faster has it.
+    if let Some(handle) = shared.registry.get(channel_id) {
+        return Ok(handle);
+    }
     let stored = shared.peers.keep(contact.clone(), shared.clock.unix_secs());
     let read = shared.journal.read(move |journal| {
         let mut set = lockstep_store::write_set::WriteSet::default();
@@ -358,7 +397,7 @@ async fn import(
     let (driver, handle) =
         Driver::resume(shared, record).map_err(|error| wording::refused(&error))?;
     shared.registry.insert(handle.clone());
-    tokio::spawn(driver.run(None));
+    drop(revive::drive(shared, channel_id, driver.run(Beginning::Resumed)));
     Ok(handle)
 }
 

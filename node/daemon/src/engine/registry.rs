@@ -6,7 +6,7 @@ use crate::engine::{read_lock, write_lock};
 use lockstep_core::ids::{ChannelId, NodeId};
 use lockstep_rpc::failure::{Failure, FailureKind};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, OnceLock, RwLock};
 use tokio::sync::{mpsc, watch};
 
 /// Channels with one counterparty that are not over. Source: protocol §8.
@@ -25,6 +25,8 @@ pub(crate) struct Handle {
     urgent: mpsc::Sender<Event>,
     normal: mpsc::Sender<Event>,
     view: watch::Receiver<Arc<View>>,
+    /// When housekeeping has first seen it, by the engine's clock.
+    pub(crate) since_millis: Arc<OnceLock<u64>>,
 }
 
 /// The driver's ends of its queues.
@@ -44,7 +46,8 @@ impl Handle {
             (view.channel_id, view.setup.peer)
         };
         let mailbox = Mailbox { urgent: urgent_queue, normal: normal_queue };
-        (Self { channel_id, peer, urgent, normal, view }, mailbox)
+        let since_millis = Arc::default();
+        (Self { channel_id, peer, urgent, normal, view, since_millis }, mailbox)
     }
 
     /// The channel as it was after the last step.
@@ -71,16 +74,29 @@ impl Handle {
     /// # Errors
     /// If its queue is full, or it has ended.
     pub(crate) fn post(&self, event: Event) -> Result<(), Failure> {
-        self.normal.try_send(event).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => {
-                Failure::new(FailureKind::Busy, "too much waits for this channel already")
-                    .safe("nothing was done")
-                    .advice("try again in a moment")
-            }
-            mpsc::error::TrySendError::Closed(_) => {
-                Failure::new(FailureKind::NotReady, "the node is stopping").safe("nothing was done")
-            }
-        })
+        self.normal.try_send(event).map_err(|error| not_posted(&error))
+    }
+
+    /// The same for what must not wait for a counterparty that does not read: the way out of a channel, and what is
+    /// only looked at.
+    ///
+    /// # Errors
+    /// If its queue is full, or it has ended.
+    pub(crate) fn post_urgent(&self, event: Event) -> Result<(), Failure> {
+        self.urgent.try_send(event).map_err(|error| not_posted(&error))
+    }
+}
+
+fn not_posted(error: &mpsc::error::TrySendError<Event>) -> Failure {
+    match error {
+        mpsc::error::TrySendError::Full(_) => {
+            Failure::new(FailureKind::Busy, "too much waits for this channel already")
+                .safe("nothing was done")
+                .advice("try again in a moment")
+        }
+        mpsc::error::TrySendError::Closed(_) => {
+            Failure::new(FailureKind::NotReady, "the node is stopping").safe("nothing was done")
+        }
     }
 }
 
@@ -100,6 +116,19 @@ impl Registry {
         let mut inner = write_lock(&self.0);
         inner.by_peer.entry(handle.peer).or_default().insert(handle.channel_id);
         inner.by_id.insert(handle.channel_id, handle);
+    }
+
+    /// Lets a driver go: it ends once nobody holds its handle.
+    pub(crate) fn remove(&self, channel_id: ChannelId) {
+        let mut inner = write_lock(&self.0);
+        if let Some(handle) = inner.by_id.remove(&channel_id)
+            && let Some(ids) = inner.by_peer.get_mut(&handle.peer)
+        {
+            ids.remove(&channel_id);
+            if ids.is_empty() {
+                inner.by_peer.remove(&handle.peer);
+            }
+        }
     }
 
     /// One driver.

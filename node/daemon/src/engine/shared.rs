@@ -3,6 +3,7 @@
 use crate::chain::ChainHandle;
 use crate::clock::EngineClock;
 use crate::engine::alarms::Alarms;
+use crate::engine::births::Births;
 use crate::engine::cuts::Cuts;
 use crate::engine::feeds::Feeds;
 use crate::engine::journal::Journal;
@@ -14,6 +15,7 @@ use crate::engine::peers::Peers;
 use crate::engine::queries::Queries;
 use crate::engine::recovery::Strays;
 use crate::engine::registry::Registry;
+use crate::engine::resets::Resets;
 use crate::engine::seldom::Seldom;
 use crate::engine::settings::Settings;
 use crate::engine::tower::Towers;
@@ -27,7 +29,7 @@ use lockstep_p2p::Network;
 use lockstep_rpc::failure::{Failure, FailureKind};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -62,6 +64,8 @@ pub(crate) struct Shared {
     pub(crate) offers: Offers,
     /// Lines about what strangers offer.
     pub(crate) offer_lines: Seldom,
+    pub(crate) births: Births,
+    pub(crate) resets: Resets,
     pub(crate) queries: Queries,
     pub(crate) strays: Strays,
     pub(crate) towers: Towers,
@@ -77,6 +81,8 @@ pub(crate) struct Shared {
     pub(crate) entries: Mutex<BTreeMap<B256, ChannelId>>,
     pub(crate) is_signing_stopped: AtomicBool,
     pub(crate) stopping: watch::Sender<bool>,
+    /// What has broken down, if something has.
+    pub(crate) broken_part: OnceLock<&'static str>,
 }
 
 impl Shared {
@@ -87,19 +93,37 @@ impl Shared {
 
     /// The journal or the signer failed: nothing more is signed until the next start (P49).
     pub(crate) fn stop_signing(&self, why: &str) {
+        self.stop_signing_since(
+            why,
+            "Nothing is lost; closes are still watched and answered. Look at the disk, then restart the node",
+        );
+    }
+
+    /// The same for another reason, with what it means and what to do.
+    pub(crate) fn stop_signing_since(&self, why: &str, advice: &str) {
         if self.is_signing_stopped.swap(true, Ordering::SeqCst) {
             return;
         }
         self.metrics.stopped_signing();
-        tracing::error!(
-            error = why,
-            "nothing more is signed; closes are still watched and answered"
-        );
-        let message = format!(
-            "{why}. Nothing more is signed and nothing is lost; closes are still watched and answered. Look at \
-             the disk, then restart the node"
-        );
+        tracing::error!(error = why, "nothing more is signed");
+        let message = format!("{why}. Nothing more is signed. {advice}");
         self.alarm("signingStopped", None, message);
+    }
+
+    /// A part of the node has ended before the node: nothing more is signed, and the process ends with an error, so
+    /// that whoever supervises it starts it anew.
+    pub(crate) fn part_ended(&self, part: &'static str) {
+        if self.is_stopping() {
+            return;
+        }
+        // Only the first is the reason.
+        self.broken_part.get_or_init(|| part);
+        let why = format!("{part} has broken down");
+        self.stop_signing_since(
+            &why,
+            "The node stops; start it again, and report this with its log",
+        );
+        self.stopping.send_replace(true);
     }
 
     /// Whether something may still be signed.
@@ -147,7 +171,13 @@ impl Shared {
 
     /// A link is begun anew, so that both sides say what the other may have missed.
     pub(crate) fn reset_link(self: &Arc<Self>, peer: NodeId) {
-        self.cut_and_reconnect(peer, Duration::from_millis(200));
+        let Some(wait) = self.resets.begin(peer, self.clock.now_millis()) else { return };
+        let shared = Arc::clone(self);
+        tokio::spawn(async move {
+            if wait == 0 || !shared.sleep_or_stop(Duration::from_millis(wait)).await {
+                shared.cut_and_reconnect(peer, Duration::from_millis(200));
+            }
+        });
     }
 
     /// One task for each peer, however often it is called. What a peer has said before the cut is still brought

@@ -4,8 +4,9 @@ use crate::chain::{self, ChainSetup, ChainTask, ChainTaskError};
 use crate::clock::EngineClock;
 use crate::config::Config;
 use crate::engine::alarms::Alarms;
+use crate::engine::births::Births;
 use crate::engine::cuts::Cuts;
-use crate::engine::driver::Driver;
+use crate::engine::driver::{Beginning, Driver};
 use crate::engine::event::{Barrier, Event};
 use crate::engine::feeds::Feeds;
 use crate::engine::journal::Journal;
@@ -15,11 +16,13 @@ use crate::engine::peers::Peers;
 use crate::engine::queries::Queries;
 use crate::engine::recovery::Strays;
 use crate::engine::registry::Registry;
+use crate::engine::resets::Resets;
 use crate::engine::seldom::Seldom;
 use crate::engine::settings::{Settings, SettingsError};
 use crate::engine::shared::Shared;
 use crate::engine::tower::Towers;
-use crate::engine::{housekeeping, link, lock, news, opening, tower};
+use crate::engine::watch_over::watch_over;
+use crate::engine::{housekeeping, link, lock, news, opening, recovery, revive, tower};
 use crate::keys::{self, HandshakeKey, Keys, KeysError};
 use crate::metrics::Metrics;
 use lockstep_chain::clock::ChainClock;
@@ -30,7 +33,7 @@ use lockstep_core::channel::is_over;
 use lockstep_core::commit::{Durable, recover};
 use lockstep_core::error::ErrorClass;
 use lockstep_core::ids::ChannelId;
-use lockstep_core::record::ChannelRecord;
+use lockstep_core::record::{ChannelRecord, Phase};
 use lockstep_core::terms::Features;
 use lockstep_core::time::BlockNumber;
 use lockstep_p2p::config::RelayLimits;
@@ -49,7 +52,7 @@ use lockstep_store::{contact, request};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use thiserror::Error;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -232,6 +235,8 @@ impl Engine {
             cuts: Cuts::default(),
             offers: Offers::default(),
             offer_lines: Seldom::default(),
+            births: Births::default(),
+            resets: Resets::default(),
             queries: Queries::default(),
             strays: Strays::default(),
             towers: Towers::load(loaded.towers, tower_client(setup.clock)?, head),
@@ -246,17 +251,27 @@ impl Engine {
             entries: Mutex::new(BTreeMap::new()),
             is_signing_stopped: AtomicBool::new(false),
             stopping: watch::channel(false).0,
+            broken_part: OnceLock::new(),
         });
         report_damage(&shared, &loaded.damaged);
-        let mut tasks = vec![chain_task];
-        for record in loaded.records {
+        let mut tasks = vec![part(&shared, "the chain side", chain_task)];
+        // What was never opened and can't be any more needs no driver.
+        let is_wanted = |record: &Durable<ChannelRecord>| {
+            let parts = record.get().parts();
+            !is_over(parts) || matches!(parts.phase, Phase::Settled(_))
+        };
+        for record in loaded.records.into_iter().filter(is_wanted) {
             tasks.extend(take_up(&shared, record));
         }
-        tasks.push(tokio::spawn(link::follow(Arc::clone(&shared), events)));
-        tasks.push(tokio::spawn(news::follow(Arc::clone(&shared), chain_news)));
+        let links = tokio::spawn(link::follow(Arc::clone(&shared), events));
+        tasks.push(part(&shared, "the network side", links));
+        let news = tokio::spawn(news::follow(Arc::clone(&shared), chain_news));
+        tasks.push(part(&shared, "the task that hands on what the chain shows", news));
         let feeds = Arc::clone(&shared.feeds).follow(shared.journal.clone());
-        tasks.push(tokio::spawn(feeds));
-        tasks.push(tokio::spawn(housekeeping::run(Arc::clone(&shared))));
+        tasks.push(part(&shared, "the task that counts events", tokio::spawn(feeds)));
+        let keeping = tokio::spawn(housekeeping::run(Arc::clone(&shared)));
+        tasks.push(part(&shared, "housekeeping", keeping));
+        recovery::go_on_importing(&shared);
         tower::start_all(&shared);
         Ok(Arc::new(Self { shared, journal: Mutex::new(Some(thread)), tasks: Mutex::new(tasks) }))
     }
@@ -293,6 +308,12 @@ impl Engine {
         }
     }
 
+    /// What has broken down, if the engine ended by itself for that.
+    #[must_use]
+    pub fn broken_part(&self) -> Option<&'static str> {
+        self.shared.broken_part.get().copied()
+    }
+
     /// Whether nothing more is signed.
     #[must_use]
     pub fn is_signing_stopped(&self) -> bool {
@@ -316,13 +337,19 @@ fn report_damage(shared: &Shared, damaged: &[(ChannelId, StoreError)]) {
     }
 }
 
+/// A task without which the node is not safe.
+fn part(shared: &Arc<Shared>, name: &'static str, running: JoinHandle<()>) -> JoinHandle<()> {
+    let shared = Arc::clone(shared);
+    watch_over(running, move |_| shared.part_ended(name))
+}
+
 /// Starts the driver of a channel that the journal holds.
 fn take_up(shared: &Arc<Shared>, record: Durable<ChannelRecord>) -> Option<JoinHandle<()>> {
     let channel_id = record.get().channel_id();
     match Driver::resume(shared, record) {
         Ok((driver, handle)) => {
             shared.registry.insert(handle);
-            Some(tokio::spawn(driver.run(None)))
+            Some(revive::drive(shared, channel_id, driver.run(Beginning::Resumed)))
         }
         Err(error) => {
             let message = format!("a channel cannot be taken up: {error}");

@@ -1,7 +1,7 @@
 //! What others may see of a channel without asking its driver.
 
 use alloy_primitives::{Address, B256};
-use lockstep_core::channel::Channel;
+use lockstep_core::channel::{Channel, is_over};
 use lockstep_core::error::ProtocolError;
 use lockstep_core::exposure::Floor;
 use lockstep_core::ids::{ChannelId, Side, Version};
@@ -26,6 +26,8 @@ pub(crate) struct View {
     pub(crate) has_locks: bool,
     pub(crate) is_connected: bool,
     pub(crate) is_silent: bool,
+    /// Whether nothing can come of it any more.
+    pub(crate) is_over: bool,
     pub(crate) transaction: Option<B256>,
     pub(crate) problem: Option<String>,
     pub(crate) shelter: Shelter,
@@ -93,6 +95,7 @@ impl View {
             has_locks: parts.base.as_ref().is_some_and(|base| !base.locks.is_empty()),
             is_connected: beside.is_connected,
             is_silent: beside.is_silent,
+            is_over: is_over(parts),
             transaction: beside.transaction,
             problem: beside.problem.clone(),
             shelter,

@@ -107,13 +107,15 @@ async fn money_is_taken_out_while_the_channel_stays_open() {
     let (pair, id) = Pair::open(1_000, 500).await;
     pair.one.pay(id, 100).await;
     let before = pair.world.balance(pair.two.account).await;
+    let others = pair.world.balance(pair.one.account).await;
     let call = Withdraw { channel_id: Text(id), amount: amount(350) };
     pair.two.engine.withdraw(call).await.unwrap();
     for node in [&pair.one, &pair.two] {
         node.until_channel(id, "the withdrawal", |channel| channel.capacity == amount(1_150)).await;
     }
-    let gain = pair.world.balance(pair.two.account).await - before;
-    assert_eq!(gain, alloy_primitives::U256::from(350));
+    // P78: whoever takes money out pays for that.
+    assert_eq!(pair.world.balance(pair.one.account).await, others);
+    assert!(pair.world.balance(pair.two.account).await < before);
     pair.one.pay(id, 1).await;
     pair.one.close(id).await;
     pair.two.assert_settled(id, 251, 899).await;

@@ -91,6 +91,9 @@ async fn calls_at_once_are_counted_over_all_connections() {
     let mut other = WebSocket::connect(host.server.address(), &host.admin).await.unwrap();
     let busy = other.call(3, "lockstep_status", json!([])).await;
     assert_eq!(busy["error"]["code"], -32_052, "{busy}");
+    // The operator still comes through.
+    let tokens = other.call(5, "lockstep_listTokens", json!([])).await;
+    assert!(tokens["error"].is_null(), "{tokens}");
 
     host.fake.peer.add_permits(2);
     for _ in [1, 2] {

@@ -75,7 +75,9 @@ pub(crate) fn handle_request(
         resend(change, &withdraw);
         return Ok(());
     }
+    let is_paused = rules::now(&change.parts) < change.session.withdraw_pause;
     let reason = match require_open(change) {
+        Ok(()) if is_paused => RejectReason::NotNow,
         Ok(()) if out1.is_zero() && !out2.is_zero() => {
             match propose_withdrawal(change, out1, out2) {
                 Ok(()) => return Ok(()),
@@ -282,8 +284,15 @@ pub(crate) fn handle_reject(
 /// Spec §2: past its deadline by a finalized block, a withdrawal can no longer land.
 pub(crate) fn expire(change: &mut Change<'_>) {
     let now = rules::now(&change.parts);
-    let Some(Withdrawal { withdraw, .. }) = change.parts.withdrawal else { return };
+    let Some(known) = change.parts.withdrawal else { return };
+    let Withdrawal { withdraw, counterparty_signature } = known;
     if now > withdraw.deadline {
+        // Whoever asks for a withdrawal and does not sign it keeps us from taking out ours: it may not ask again at
+        // once.
+        let is_unused = counterparty_signature.is_none() && withdraw.out1.is_zero();
+        if is_unused && let Some(until) = now.checked_add_secs(WITHDRAW_TTL_SECS) {
+            change.session.withdraw_pause = until;
+        }
         change.write().withdrawal = None;
         change.prune_guard();
         change.notify(Notice::WithdrawalExpired { version: withdraw.version });

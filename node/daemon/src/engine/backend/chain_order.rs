@@ -13,7 +13,8 @@ use lockstep_core::entry::{Entry, EntryCall, EntryId, EntryKind};
 use lockstep_core::error::ErrorClass;
 use lockstep_core::ids::{AccountRef, Side};
 use lockstep_core::input::Command;
-use lockstep_core::record::Phase;
+use lockstep_core::record::{OpeningStage, Phase};
+use lockstep_core::time::Finality;
 use lockstep_rpc::failure::{Failure, FailureKind};
 use lockstep_rpc::types::{
     CancelOpen, CashCredit, Channel, Cost, Deposit, ForceClose, ForceCloseReport, Text,
@@ -109,14 +110,21 @@ fn random_name() -> Result<B256, Failure> {
     Ok(B256::from(name))
 }
 
-/// What takes back a deposit that the other side never joined.
-pub(super) fn plan_cancel(shared: &Shared, call: &CancelOpen) -> Result<EntryCall, Failure> {
+/// What takes back a deposit that the other side never joined; none for an offer that nobody has answered, which is
+/// only taken back here.
+pub(super) fn plan_cancel(
+    shared: &Shared,
+    call: &CancelOpen,
+) -> Result<Option<EntryCall>, Failure> {
     let view = shared.registry.find(call.channel_id.0)?.view();
+    if view.phase == Phase::Opening(OpeningStage::Requested) {
+        return Ok(None);
+    }
     if view.side() == Side::One && view.chain.status == ChannelStatus::Pending {
-        return Ok(EntryCall::CancelOpen { terms: view.setup.terms });
+        return Ok(Some(EntryCall::CancelOpen { terms: view.setup.terms }));
     }
     let message = if matches!(view.phase, Phase::Opening(_)) {
-        "nothing of ours is in the contract yet; an offer that nobody accepts costs nothing"
+        "the offer was taken back or declined already; nothing of ours is in the contract"
     } else if view.chain.status == ChannelStatus::Active {
         "the channel is active: it is closed, not cancelled"
     } else {
@@ -130,8 +138,11 @@ pub(super) async fn cancel_open(
     shared: &Arc<Shared>,
     call: &CancelOpen,
 ) -> Result<Channel, Failure> {
+    let Some(order) = plan_cancel(shared, call)? else {
+        let handle = channel::order(shared, call.channel_id.0, Command::CancelOpen).await?;
+        return Ok(describe::channel(shared, &handle.view()));
+    };
     shared.check_can_sign()?;
-    let order = plan_cancel(shared, call)?;
     let handle = shared.registry.find(call.channel_id.0)?;
     let entry = enter(shared, EntryId::cancel(call.channel_id.0), order).await?;
     handle.urge(Event::Entry(Box::new(entry))).await;
@@ -182,6 +193,8 @@ pub(super) async fn force_close(
     let handle = shared.registry.find(call.channel_id.0)?;
     let view = handle.view();
     match &view.phase {
+        // What was seen and is not final may be one endpoint's word alone (P12).
+        Phase::Disputed(dispute) if dispute.sighting.finality != Finality::Final => {}
         Phase::Disputed(_) | Phase::Settled(_) => {
             let message = "the channel is being closed, or is closed, already";
             return Err(Failure::new(FailureKind::WrongPhase, message).safe("nothing was done"));
@@ -195,7 +208,7 @@ pub(super) async fn force_close(
         Phase::Opening(_) | Phase::Funding { .. } | Phase::Open | Phase::Closing(_) => {}
     }
     let (answer, answered) = oneshot::channel();
-    handle.post(Event::Evidence(answer))?;
+    handle.post_urgent(Event::Evidence(answer))?;
     let evidence = answered.await.map_err(|_| wording::stopping())??;
     let cost = estimate(shared, &view, evidence).await;
     let is_dry_run = call.dry_run.unwrap_or(false);

@@ -218,7 +218,17 @@ pub(super) async fn order(
 ) -> Result<Handle, Failure> {
     let handle = shared.registry.find(channel_id)?;
     let (answer, answered) = oneshot::channel();
-    handle.post(Event::Order(command, answer))?;
+    // A counterparty that does not read must not keep us in a channel (P46).
+    match command {
+        Command::Close | Command::ForceClose | Command::Freeze(_) | Command::CancelOpen => {
+            handle.post_urgent(Event::Order(command, answer))?;
+        }
+        Command::Update(_)
+        | Command::AddInvoice { .. }
+        | Command::LearnSecret { .. }
+        | Command::Withdraw { .. }
+        | Command::MarkImported => handle.post(Event::Order(command, answer))?,
+    }
     answered.await.map_err(|_| wording::stopping())??;
     Ok(handle)
 }

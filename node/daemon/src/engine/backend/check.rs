@@ -46,8 +46,11 @@ pub(super) async fn check(
             steps
         }
         CheckCall::CancelOpen(call) => {
-            chain_order::plan_cancel(shared, &call)?;
-            vec![step("cancelOpen is sent; the deposit comes back to our account")]
+            let words = match chain_order::plan_cancel(shared, &call)? {
+                Some(_) => "cancelOpen is sent; the deposit comes back to our account",
+                None => "the offer is taken back; nothing of ours is in the contract yet",
+            };
+            vec![step(words)]
         }
         CheckCall::Deposit(call) => {
             let (view, _) = chain_order::plan_deposit(shared, &call).await?;

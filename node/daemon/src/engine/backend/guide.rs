@@ -29,7 +29,7 @@ pub(super) async fn export_proof(
 ) -> Result<Proof, Failure> {
     let handle = shared.registry.find(call.channel_id.0)?;
     let (answer, answered) = oneshot::channel();
-    handle.post(Event::Evidence(answer))?;
+    handle.post_urgent(Event::Evidence(answer))?;
     let evidence = answered.await.map_err(|_| wording::stopping())??;
     let signed = evidence.as_ref().and_then(lockstep_core::chain::Evidence::complete);
     let signed: SignedState = signed.ok_or_else(|| {

@@ -32,7 +32,10 @@ use tokio::sync::oneshot;
 /// How long a caller waits for a payment to be final, unless it says.
 const WAIT_MILLIS: u64 = 10_000;
 /// The longest that a caller may wait.
-const MAX_WAIT_MILLIS: u64 = 120_000;
+/// The interface answers every call within 100 s, and looking a payment up takes a moment.
+const MAX_WAIT_MILLIS: u64 = 90_000;
+/// How long is looked for what the history says of a payment that is made. Its answer does not depend on that.
+const LOOK_UP: Duration = Duration::from_secs(3);
 /// Payments in one answer, unless the caller says.
 const PAGE: u32 = 100;
 /// The most in one answer.
@@ -225,16 +228,76 @@ pub(super) async fn pay(
     let fingerprint =
         fingerprint(b"pay", &(call.channel_id, call.amount, &call.invoice, &call.memo));
     let planning = plan(shared, call, spender);
-    let (handle, first, _) = match claim(shared, call.idempotency_key.as_ref(), fingerprint)? {
-        Err(known) => (shared.registry.find(known.channel_id)?, known.first, None),
+    match claim(shared, call.idempotency_key.as_ref(), fingerprint)? {
+        Err(known) => {
+            let handle = shared.registry.find(known.channel_id)?;
+            find(shared, &handle, known.first).await.map_err(|failure| {
+                failure.safe("the first call with this key has paid; nothing is paid twice")
+            })
+        }
         Ok(request) => {
             let planned = planning.await?;
+            let action = planned.actions.first().cloned();
             let (handle, taken) = order(shared, planned, request, spender).await?;
+            let first = taken.first;
             let tally = wait(taken.ended, call.wait_millis).await;
-            (handle, taken.first, tally)
+            Ok(made(shared, &handle, (first, action), tally).await)
         }
+    }
+}
+
+/// The answer about a payment that is durable: never an error, or it would be made a second time. The history, where
+/// it answers soon, adds its index.
+async fn made(
+    shared: &Arc<Shared>,
+    handle: &Handle,
+    (sequence, action): (Sequence, Option<Action>),
+    tally: Option<Tally>,
+) -> Payment {
+    let view = handle.view();
+    let id = PaymentId { channel_id: handle.channel_id, payer: view.side(), sequence };
+    if tally.is_some()
+        && let Ok(Ok(payment)) = tokio::time::timeout(LOOK_UP, look_up(shared, id)).await
+    {
+        return payment;
+    }
+    let payment = match action {
+        Some(Action::Pay(payment)) => payment,
+        // A call pays.
+        Some(
+            Action::AddLock(_)
+            | Action::SettleLock { .. }
+            | Action::FailLock { .. }
+            | Action::ExpireLock { .. },
+        )
+        | None => CorePayment { amount: Amount::ZERO, memo: Memo::default(), invoice: None },
     };
-    find(shared, &handle, first).await
+    told(shared, &view, id, &payment, tally.as_ref())
+}
+
+/// What is known of a payment without the history.
+fn told(
+    shared: &Shared,
+    view: &View,
+    id: PaymentId,
+    payment: &CorePayment,
+    tally: Option<&Tally>,
+) -> Payment {
+    let (state, version, problem) = outcome(tally);
+    let at = shared.clock.unix_secs();
+    let shown = payment_of(shared, view, id, payment, state, at);
+    Payment { version, problem, ..shown }
+}
+
+fn outcome(tally: Option<&Tally>) -> (PaymentState, Option<u64>, Option<String>) {
+    match tally {
+        None => (PaymentState::Pending, None, None),
+        Some(Tally { applied: 0, reason, .. }) => {
+            let problem = reason.map(|reason| wording::reject_reason(reason).to_owned());
+            (PaymentState::Failed, None, problem)
+        }
+        Some(Tally { version, .. }) => (PaymentState::Final, Some(version.0), None),
+    }
 }
 
 /// Pays many times with one commit.
@@ -255,7 +318,10 @@ pub(super) async fn pay_batch(
     match claim(shared, call.idempotency_key.as_ref(), fingerprint)? {
         Err(known) => {
             let handle = shared.registry.find(known.channel_id)?;
-            let (final_count, failed_count) = count_ended(shared, &handle, &known).await?;
+            let counted = count_ended(shared, &handle, &known).await.map_err(|failure| {
+                failure.safe("the first call with this key has paid; nothing is paid twice")
+            });
+            let (final_count, failed_count) = counted?;
             let first = Text(payer(&handle, known.first));
             Ok(BatchReceipt { first, count: known.count, total, final_count, failed_count })
         }
@@ -264,9 +330,14 @@ pub(super) async fn pay_batch(
             let (handle, taken) = order(shared, planned, request, spender).await?;
             let (first, count) = (taken.first, taken.count);
             let tally = wait(taken.ended, call.wait_millis).await;
+            // Durable by now: an error here would make the caller pay again.
             let tally = match tally {
                 Some(tally) => tally,
-                None => part_tally(shared, &handle, first, count).await?,
+                None => {
+                    let counting = part_tally(shared, &handle, first, count);
+                    let counted = tokio::time::timeout(LOOK_UP, counting).await;
+                    counted.ok().and_then(Result::ok).unwrap_or_default()
+                }
             };
             let (final_count, failed_count) = (tally.applied, tally.failed);
             let first = Text(payer(&handle, first));
@@ -332,7 +403,11 @@ async fn order(
     let reserved = Reserved { request, spending, total };
     let (answer, answered) = oneshot::channel();
     handle.post(Event::Pay(Box::new(PayOrder { actions, reserved, answer })))?;
-    let taken = answered.await.map_err(|_| wording::stopping())??;
+    let taken = answered.await.map_err(|_| {
+        Failure::new(FailureKind::NotReady, "the node is stopping")
+            .safe("it is not known whether this was paid")
+            .advice("look at `lockstep payments` before you pay again, or repeat the same idempotency key")
+    })??;
     Ok((handle, taken))
 }
 
@@ -347,7 +422,7 @@ async fn wait(ended: oneshot::Receiver<Tally>, millis: Option<u64>) -> Option<Ta
 /// What the channel knows of payments of ours without the history.
 async fn standing(handle: &Handle, first: Sequence, count: u32) -> Result<Standing, Failure> {
     let (answer, answered) = oneshot::channel();
-    handle.post(Event::Standing { first, count, answer })?;
+    handle.post_urgent(Event::Standing { first, count, answer })?;
     answered.await.map_err(|_| wording::stopping())
 }
 
@@ -619,5 +694,24 @@ fn invoice(shared: &Shared, text: &InvoiceText, state: InvoiceState) -> Invoice 
         expires_at: text.expiry.0,
         memo: memo.map(ToOwned::to_owned),
         state,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lockstep_core::ids::Version;
+    use lockstep_core::message::RejectReason;
+
+    #[test]
+    fn a_payment_that_is_durable_is_answered_from_what_its_channel_told() {
+        assert_eq!(outcome(None), (PaymentState::Pending, None, None));
+        let applied = Tally { applied: 1, version: Version(7), ..Tally::default() };
+        assert_eq!(outcome(Some(&applied)), (PaymentState::Final, Some(7), None));
+        let reason = Some(RejectReason::NotNow);
+        let failed = Tally { failed: 1, reason, ..Tally::default() };
+        let (state, version, problem) = outcome(Some(&failed));
+        assert_eq!((state, version), (PaymentState::Failed, None));
+        assert!(problem.is_some());
     }
 }

@@ -53,13 +53,22 @@ impl Driver {
                 let result = self.order(Command::MarkImported).await;
                 reply(answer, result);
             }
+            Event::Order(command, answer) => {
+                let result = self.order(command).await;
+                reply(answer, result);
+            }
+            Event::Standing { first, count, answer } => {
+                let standing = self.standing(first, count);
+                tell(answer, standing);
+            }
+            Event::Evidence(answer) => {
+                let evidence = self.whole_evidence();
+                reply(answer, evidence);
+            }
             // The rest comes by the normal queue, and a stop is seen before.
             Event::Peer(_)
             | Event::Pay(_)
-            | Event::Order(..)
-            | Event::Standing { .. }
             | Event::Invoice(..)
-            | Event::Evidence(_)
             | Event::Shown(..)
             | Event::Stop(_) => {}
         }

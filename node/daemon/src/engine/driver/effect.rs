@@ -35,7 +35,7 @@ impl Driver {
             match effect {
                 // P49: once the journal has failed only what goes to the chain is signed, again.
                 Output::Sign { then: AfterSigning::Send(_), .. }
-                    if self.shared.is_signing_stopped() => {}
+                    if self.shared.is_signing_stopped() || self.is_halted => {}
                 Output::Sign { request, then } => {
                     requests.push(request);
                     prepared.push(Prepared::Signed(Box::new(then)));

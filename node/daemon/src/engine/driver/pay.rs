@@ -88,7 +88,17 @@ impl Driver {
         match self.step(Input::Command(Command::Update(actions)), set).await {
             Ok(()) => Ok(()),
             Err(error) => {
-                let failure = self.failure(&error).safe("nothing was paid");
+                // A write that broke off may be found on the disk by the next start, and then the payment goes out.
+                let is_uncertain =
+                    matches!(&error, StepError::Commit(_)) && error.class() == ErrorClass::Fatal;
+                let failure = self.failure(&error);
+                let failure = if is_uncertain {
+                    failure
+                        .safe("it is not known whether this was paid")
+                        .advice("look at the disk, restart the node, and look at `lockstep payments` before you pay again")
+                } else {
+                    failure.safe("nothing was paid")
+                };
                 if error.class() == ErrorClass::Fatal {
                     self.trouble("a payment failed", &error).await;
                 }
