@@ -54,6 +54,35 @@ pub enum Alarm {
         /// The block.
         number: BlockNumber,
     },
+    /// An endpoint served another chain or other code at the start. It is asked nothing until the next start.
+    EndpointLeftOut {
+        /// Which.
+        endpoint: EndpointName,
+    },
+    /// An endpoint answers, but its newest block is far older than another one's.
+    EndpointBehind {
+        /// Which.
+        endpoint: EndpointName,
+    },
+    /// An endpoint showed a channel as closing that a quorum's finalized blocks show as open, with no trace of a
+    /// close. What it says about stored channels is not believed any more until the next start.
+    CloseNeverWas {
+        /// The channel.
+        channel_id: ChannelId,
+        /// Which endpoint.
+        endpoint: EndpointName,
+    },
+    /// A close was removed by a reorganisation long ago, and its transaction may still come back, so that the
+    /// channel can't be used. It can be closed.
+    CloseMayComeBack {
+        /// The channel.
+        channel_id: ChannelId,
+    },
+    /// No endpoint has shown a new block for far longer than the network takes for one.
+    ChainStandsStill {
+        /// Its newest block.
+        number: BlockNumber,
+    },
     /// The fee that a call needs is above what its channel is worth.
     BudgetReached {
         /// Which call.

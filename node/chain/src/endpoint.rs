@@ -343,6 +343,17 @@ impl Endpoint {
         }
     }
 
+    /// It took much longer than others: that counts like a failure, so that it is soon asked only now and then.
+    pub(crate) fn note_late(&self) {
+        self.failures.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The error of not answering while others did.
+    pub(crate) fn late_error(&self, limit: Duration) -> EndpointError {
+        let millis = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
+        self.error("request", RequestError::Timeout { millis })
+    }
+
     /// An error of this endpoint that the caller found in its answer.
     pub(crate) fn error(&self, method: &'static str, cause: RequestError) -> EndpointError {
         EndpointError { endpoint: self.name.clone(), method, cause }

@@ -7,14 +7,18 @@ use crate::error::ChainError;
 use crate::profile::Profile;
 use crate::rpc::{At, BlockTag, CallRequest, Header, Receipt, Transaction};
 use alloy_primitives::{Address, B256, Bytes, U256};
-use futures::future::join_all;
+use core::time::Duration;
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
 use lockstep_core::time::{BlockNumber, BlockPoint};
+use std::collections::BTreeSet;
 use std::sync::Arc;
+use tokio::time::Instant;
 
 /// The endpoints of one chain.
 #[derive(Clone, Debug)]
 pub struct Endpoints {
-    all: Arc<[Endpoint]>,
+    all: Arc<[Arc<Endpoint>]>,
     profile: Profile,
 }
 
@@ -45,6 +49,22 @@ impl From<&Receipt> for Landing {
     }
 }
 
+/// Once as many have answered as must agree, the others have this long.
+const GRACE: Duration = Duration::from_secs(1);
+/// Once one has answered, the others have this long.
+pub(crate) const LAG: Duration = Duration::from_secs(3);
+
+/// The next answer, unless the time is over first.
+pub(crate) async fn next_until<F: Future>(
+    open: &mut FuturesUnordered<F>,
+    deadline: Option<Instant>,
+) -> Option<F::Output> {
+    match deadline {
+        Some(deadline) => tokio::time::timeout_at(deadline, open.next()).await.ok().flatten(),
+        None => open.next().await,
+    }
+}
+
 impl Endpoints {
     /// At least as many as must agree on this kind of network.
     ///
@@ -55,7 +75,21 @@ impl Endpoints {
         if found < needed {
             return Err(ChainError::TooFewEndpoints { found, needed });
         }
-        Ok(Self { all: all.into(), profile })
+        Ok(Self { all: all.into_iter().map(Arc::new).collect(), profile })
+    }
+
+    /// Without those in some places, whose names come beside. As many must agree as before, so that fewer
+    /// endpoints believe nothing more easily.
+    pub(crate) fn without(&self, places: &BTreeSet<usize>) -> (Self, Vec<EndpointName>) {
+        let (mut kept, mut names) = (Vec::new(), Vec::new());
+        for (place, endpoint) in self.all.iter().enumerate() {
+            if places.contains(&place) {
+                names.push(endpoint.name().clone());
+            } else {
+                kept.push(Arc::clone(endpoint));
+            }
+        }
+        (Self { all: kept.into(), profile: self.profile }, names)
     }
 
     /// What is special about the network.
@@ -65,7 +99,7 @@ impl Endpoints {
 
     /// Each of them.
     pub fn iter(&self) -> impl Iterator<Item = &Endpoint> {
-        self.all.iter()
+        self.all.iter().map(Arc::as_ref)
     }
 
     /// How many there are.
@@ -73,12 +107,35 @@ impl Endpoints {
         self.all.len()
     }
 
-    /// Asks all of them.
+    /// Asks all of them at once. An endpoint that takes much longer than the others counts as one that does not
+    /// answer: it must not set the pace of a challenge.
     pub async fn ask_all<'a, R, F>(&'a self, ask: impl Fn(&'a Endpoint) -> F) -> Answers<R>
     where
         F: Future<Output = Result<R, EndpointError>>,
     {
-        join_all(self.all.iter().map(ask)).await
+        let mut answers: Answers<R> =
+            self.iter().map(|endpoint| Err(endpoint.late_error(LAG))).collect();
+        let asked = self.iter().map(ask).enumerate();
+        let mut open: FuturesUnordered<_> =
+            asked.map(|(place, answer)| async move { (place, answer.await) }).collect();
+        let mut late: BTreeSet<usize> = (0..self.count()).collect();
+        let (mut found, mut deadline) = (0usize, None);
+        while let Some((place, answer)) = next_until(&mut open, deadline).await {
+            found = found.saturating_add(usize::from(answer.is_ok()));
+            late.remove(&place);
+            if let Some(slot) = answers.get_mut(place) {
+                *slot = answer;
+            }
+            let patience = if found >= self.profile.quorum { GRACE } else { LAG };
+            let until = Instant::now().checked_add(patience).filter(|_| found > 0);
+            deadline = [deadline, until].into_iter().flatten().min();
+        }
+        for (place, endpoint) in self.iter().enumerate() {
+            if late.contains(&place) {
+                endpoint.note_late();
+            }
+        }
+        answers
     }
 
     /// Asks one after the other until one answers, those that answered lately first. For what the answer
@@ -120,6 +177,16 @@ impl Endpoints {
     {
         let answers = self.ask_all(ask).await.into_iter().filter_map(Result::ok);
         majority(answers, self.profile.quorum)
+    }
+
+    /// The highest head that any endpoint claims: for estimates and searches, not for what must land.
+    ///
+    /// # Errors
+    /// If none answers.
+    pub async fn newest_header(&self) -> Result<Header, ChainError> {
+        let is_hashed = self.profile.has_ethereum_hash;
+        let answers = self.ask_all(|endpoint| endpoint.header(BlockTag::Latest, is_hashed)).await;
+        highest(answers, Header::number)
     }
 
     /// The newest finalized block that a quorum shows, with its hash; none while too few agree.

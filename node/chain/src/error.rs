@@ -44,6 +44,17 @@ pub enum ChainError {
         /// Its hash when it was stored.
         expected: B256,
     },
+    /// No endpoint, or too few of them, show new blocks.
+    #[error(
+        "no new block since block {} for longer than {secs} s: the network or the RPC endpoints stand still",
+        .number.0
+    )]
+    StandsStill {
+        /// The newest block.
+        number: BlockNumber,
+        /// How long the network may be silent. Units: seconds.
+        secs: u64,
+    },
     /// The endpoint serves another chain, or another contract is deployed.
     #[error("endpoint {endpoint} does not serve the deployment that is configured")]
     Deployment {
@@ -107,9 +118,10 @@ impl ChainError {
     pub fn class(&self) -> ErrorClass {
         match self {
             Self::Endpoint(error) => error.class(),
-            Self::NoQuorum { .. } | Self::NotAcknowledged { .. } | Self::SecretNotFound { .. } => {
-                ErrorClass::Transient
-            }
+            Self::StandsStill { .. }
+            | Self::NoQuorum { .. }
+            | Self::NotAcknowledged { .. }
+            | Self::SecretNotFound { .. } => ErrorClass::Transient,
             Self::TooFewEndpoints { .. }
             | Self::Deployment { .. }
             | Self::Unfit

@@ -6,29 +6,35 @@
 
 use crate::alarm::Alarm;
 use crate::call::Contracts;
-use crate::convert;
 use crate::decode;
-use crate::endpoint::EndpointName;
-use crate::endpoints::{Endpoints, majority};
+use crate::endpoint::{Endpoint, EndpointName};
+use crate::endpoints::{Endpoints, LAG, majority, next_until};
 use crate::error::ChainError;
 use crate::rpc::BlockTag;
 use alloy_primitives::B256;
-use futures::future::join_all;
+use core::time::Duration;
+use futures::stream::FuturesUnordered;
 use lockstep_core::chain::{ChainEvent, ChainFact, CloseSighting, Cursor, EventPosition};
 use lockstep_core::ids::{ChannelId, Version};
 use lockstep_core::time::{BlockNumber, BlockPoint, BlockTimestamp, Finality};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use tokio::time::Instant;
 
 pub(crate) mod agree;
 pub(crate) mod scope;
+mod sweep;
 pub(crate) mod vanish;
 pub(crate) mod view;
 
-use agree::{Agreed, agreed, differences};
+use agree::{Agreed, agreed, differences, laggards};
 use scope::Scope;
 pub use vanish::{Origin, VanishedClose};
-use view::{Fact, View, ViewTrouble};
+use vanish::{Vanished, Verdict};
+use view::{Advance, Fact, View, ViewTrouble};
 
+/// What an endpoint may take longer than another one for each block that it has to show. Far more than any that is
+/// of use takes.
+const PER_BLOCK: Duration = Duration::from_millis(20);
 /// After all logs of its block: where the fact stands that a close is gone for good.
 const AFTER_ALL_LOGS: u32 = u32::MAX;
 
@@ -105,8 +111,12 @@ pub struct Follower {
     cursor: Cursor,
     pending: Option<Cursor>,
     delivered: BTreeMap<(EventPosition, B256), Vec<Delivered>>,
-    vanished: Vec<VanishedClose>,
+    vanished: Vec<Vanished>,
     closes: BTreeMap<ChannelId, (Version, BlockTimestamp)>,
+    /// Closes that only a stored status has shown, and the place of the endpoint that did.
+    swept: BTreeMap<ChannelId, usize>,
+    /// Places of endpoints that have shown a close which never was.
+    doubted: BTreeSet<usize>,
     standing: Vec<Alarm>,
     head: BlockPoint,
 }
@@ -150,8 +160,10 @@ impl Follower {
             delivered: BTreeMap::new(),
             vanished: Vec::new(),
             closes: BTreeMap::new(),
+            swept: BTreeMap::new(),
+            doubted: BTreeSet::new(),
             standing: Vec::new(),
-            head: BlockPoint::default(),
+            head: BlockPoint { number: cursor.block.number, ..BlockPoint::default() },
         })
     }
 
@@ -184,7 +196,8 @@ impl Follower {
     pub fn forget(&mut self, name: B256) {
         self.scope.remove(name);
         self.closes.remove(&ChannelId(name));
-        self.vanished.retain(|close| close.channel_id.0 != name);
+        self.swept.remove(&ChannelId(name));
+        self.vanished.retain(|known| known.close.channel_id.0 != name);
     }
 
     fn watch_name(&mut self, name: B256) {
@@ -195,8 +208,8 @@ impl Follower {
 
     /// Takes up a close again that was retracted before a restart, or that a record holds as seen only.
     pub fn expect(&mut self, close: VanishedClose) {
-        if !self.vanished.contains(&close) {
-            self.vanished.push(close);
+        if !self.vanished.iter().any(|known| known.close == close) {
+            self.vanished.push(Vanished::new(close));
         }
     }
 
@@ -221,6 +234,7 @@ impl Follower {
         let mut deliveries = Vec::new();
         let mut alarms = self.advance_views().await?;
         alarms.extend(differences(&self.views, &self.names));
+        alarms.extend(laggards(&self.views, &self.names));
         self.raise(alarms, &mut deliveries);
         self.deliver_seen(&mut deliveries).await;
         self.deliver_retracted(&mut deliveries);
@@ -237,15 +251,11 @@ impl Follower {
     }
 
     async fn advance_views(&mut self) -> Result<Vec<Alarm>, ChainError> {
-        let (scope, profile) = (&self.scope, self.endpoints.profile());
-        let steps = self
-            .views
-            .iter_mut()
-            .zip(self.endpoints.iter())
-            .map(|(view, endpoint)| view.advance(endpoint, scope, profile));
+        let results = self.advance_each().await;
+        let profile = self.endpoints.profile();
         let mut alarms = Vec::new();
         let (mut strangers, mut failure) = (0usize, None);
-        for (result, name) in join_all(steps).await.into_iter().zip(&self.names) {
+        for (result, name) in results.into_iter().zip(&self.names) {
             let endpoint = name.clone();
             match result {
                 Ok(advance) => alarms
@@ -270,6 +280,38 @@ impl Follower {
             Some(error) if alarms.len() == self.views.len() => Err(error.into()),
             Some(_) | None => Ok(alarms),
         }
+    }
+
+    /// Brings every view up to date at once. Once one is, the others have as long as their blocks may take: what
+    /// one endpoint has shown must not wait for another that is slow.
+    async fn advance_each(&mut self) -> Vec<Result<Advance, ViewTrouble>> {
+        let lowest = self.views.iter().map(|view| view.tip().0).min().unwrap_or(0);
+        let (scope, profile) = (&self.scope, self.endpoints.profile());
+        let late = |endpoint: &Endpoint| Err(ViewTrouble::Endpoint(endpoint.late_error(LAG)));
+        let mut results: Vec<_> = self.endpoints.iter().map(late).collect();
+        let mut waiting: BTreeSet<usize> = (0..results.len()).collect();
+        let views = self.views.iter_mut().zip(self.endpoints.iter()).enumerate();
+        let mut open: FuturesUnordered<_> = views
+            .map(|(place, (view, endpoint))| async move {
+                let result = view.advance(endpoint, scope, profile).await;
+                (place, result, view.tip().0)
+            })
+            .collect();
+        let mut deadline = None;
+        while let Some((place, result, tip)) = next_until(&mut open, deadline).await {
+            let blocks = u32::try_from(tip.saturating_sub(lowest)).unwrap_or(u32::MAX);
+            let patience = LAG.saturating_add(PER_BLOCK.saturating_mul(blocks));
+            let until = Instant::now().checked_add(patience).filter(|_| result.is_ok());
+            deadline = [deadline, until].into_iter().flatten().min();
+            waiting.remove(&place);
+            if let Some(slot) = results.get_mut(place) {
+                *slot = result;
+            }
+        }
+        drop(open);
+        let slow = self.endpoints.iter().enumerate().filter(|(place, _)| waiting.contains(place));
+        slow.for_each(|(_, endpoint)| endpoint.note_late());
+        results
     }
 
     /// An alarm is raised when it begins, not again while it stands.
@@ -313,6 +355,10 @@ impl Follower {
             return;
         };
         self.closes.insert(channel_id, (point.version, *closes_at));
+        // Its log stands for it from now on, and says who sent it.
+        self.swept.remove(&channel_id);
+        self.vanished
+            .retain(|known| known.close.channel_id != channel_id || known.close.origin.is_some());
     }
 
     /// Adds what only the transaction shows: the evidence, and who sent it.
@@ -426,22 +472,32 @@ impl Follower {
     /// A final close makes it pointless to wait for an older one to be ruled out.
     fn settle_vanished(&mut self, channel_id: ChannelId, fact: &ChainFact) {
         if matches!(fact, ChainFact::Closing { .. } | ChainFact::Closed { .. }) {
-            self.vanished.retain(|close| close.channel_id != channel_id);
+            self.vanished.retain(|known| known.close.channel_id != channel_id);
         }
     }
 
     /// Channels all of whose vanished closes are ruled out, while no other close is in sight.
     async fn deliver_ruled_out(&mut self, end: &Agreed, deliveries: &mut Vec<Delivery>) {
+        let forced_secs = self.endpoints.profile().forced_inclusion_secs;
         let mut left = Vec::new();
-        for close in core::mem::take(&mut self.vanished) {
+        for mut known in core::mem::take(&mut self.vanished) {
             let (number, contracts) = (end.block.number, self.scope.contracts());
-            let ruled_out = close.is_ruled_out(&self.endpoints, contracts, number, end.hash).await;
-            left.push((close, matches!(ruled_out, Ok(true))));
+            let standing = known.close.standing(&self.endpoints, contracts, number, end.hash).await;
+            let verdict = standing.map_or(Verdict::Waits, |standing| {
+                known.judge(standing, end.block.timestamp, forced_secs)
+            });
+            let channel_id = known.close.channel_id;
+            if verdict == Verdict::WaitsLong {
+                deliveries.push(Delivery::Alarm(Alarm::CloseMayComeBack { channel_id }));
+            }
+            left.push((known, verdict == Verdict::Gone));
         }
-        let waits = |id: ChannelId| left.iter().any(|(c, is_out)| c.channel_id == id && !is_out);
+        let waits = |id: ChannelId| {
+            left.iter().any(|(known, is_out)| known.close.channel_id == id && !is_out)
+        };
         let mut done: Vec<ChannelId> = Vec::new();
-        for (close, _) in &left {
-            let id = close.channel_id;
+        for (known, _) in &left {
+            let id = known.close.channel_id;
             if !waits(id) && !self.has_close_in_sight(id) && !done.contains(&id) {
                 done.push(id);
             }
@@ -457,62 +513,16 @@ impl Follower {
             let channel_id = Some(*id);
             deliveries.push(Delivery::Fact(Box::new(Sighting { channel_id, event, origin: None })));
         }
-        let closes = left.into_iter().map(|(close, _)| close);
-        self.vanished = closes.filter(|close| !done.contains(&close.channel_id)).collect();
+        let closes = left.into_iter().map(|(known, _)| known);
+        self.vanished = closes.filter(|known| !done.contains(&known.close.channel_id)).collect();
+        done.iter().for_each(|id| self.doubt(*id, deliveries));
     }
 
     fn has_close_in_sight(&self, id: ChannelId) -> bool {
         let facts = self.delivered.values().flatten().map(|known| &known.fact);
         facts.filter(|fact| is_close(fact)).any(|fact| fact.decoded.channel_id == Some(id))
     }
-
-    /// Asks every endpoint for the stored status of every channel, and reports a close that no log has
-    /// shown. To be called now and then, and at the start.
-    pub async fn sweep(&mut self) -> Vec<Delivery> {
-        let mut deliveries = Vec::new();
-        let channels: Vec<ChannelId> = self.scope.channels().collect();
-        let contracts = *self.scope.contracts();
-        for endpoint in self.endpoints.iter() {
-            let params: Vec<_> = channels
-                .iter()
-                .map(|id| (vanish::channel_request(&contracts, *id), "latest"))
-                .collect();
-            let mut answers: Vec<alloy_primitives::Bytes> = Vec::new();
-            for chunk in params.chunks(CALLS_PER_BATCH) {
-                match endpoint.batch("eth_call", chunk).await {
-                    Ok(found) => answers.extend::<Vec<_>>(found),
-                    Err(error) => {
-                        tracing::warn!(error = %error, "sweep is incomplete");
-                        break;
-                    }
-                }
-            }
-            for (id, data) in channels.iter().zip(&answers) {
-                let Some(found) = decode::channel(data) else { continue };
-                let Some((point, closes_at, initiator)) = convert::running_close(&found) else {
-                    continue;
-                };
-                if self.closes.get(id) == Some(&(point.version, closes_at)) {
-                    continue;
-                }
-                self.closes.insert(*id, (point.version, closes_at));
-                let position = EventPosition { block: self.head.number, log_index: 0 };
-                let fact = ChainFact::Closing { point, closes_at, initiator, evidence: None };
-                let timestamp = self.head.timestamp;
-                let event = ChainEvent { position, timestamp, finality: Finality::Seen, fact };
-                let channel_id = Some(*id);
-                let alarm = Alarm::CloseWithoutLog { channel_id: *id };
-                deliveries.push(Delivery::Alarm(alarm));
-                let sighting = Sighting { channel_id, event, origin: None };
-                deliveries.push(Delivery::Fact(Box::new(sighting)));
-            }
-        }
-        deliveries
-    }
 }
-
-/// Calls that one batch of a sweep holds; public endpoints refuse much larger ones.
-const CALLS_PER_BATCH: usize = 50;
 
 fn sighting(fact: &Fact, finality: Finality, origin: Option<Origin>) -> Delivery {
     let event = ChainEvent {

@@ -88,6 +88,9 @@ pub struct Profile {
     pub replace_after_blocks: u64,
     /// How often to look for a new head. Units: milliseconds.
     pub poll_millis: u64,
+    /// Without a new block for this long the chain stands still, or the endpoints do; none where blocks come only
+    /// when there is something for them. Units: seconds.
+    pub max_silence_secs: Option<u64>,
     /// Delay until L1 can force a transaction in; none where it cannot. Units: seconds.
     pub forced_inclusion_secs: Option<u64>,
 }

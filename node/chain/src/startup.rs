@@ -1,48 +1,81 @@
 //! Before anything is believed: the right chain, and exactly our code (P93).
 
-use crate::endpoint::{Endpoint, EndpointError};
+use crate::endpoint::{Endpoint, EndpointError, EndpointName};
 use crate::endpoints::Endpoints;
 use crate::error::ChainError;
 use alloy_primitives::Bytes;
 use lockstep_contracts::deployment::{ContractRole, Deployment};
 
-/// Compares what the endpoints serve with the deployment record. One that answers is enough to begin, since
-/// nothing is credited without a quorum, and a stale close must be answered while an endpoint is down too.
+/// The endpoints that may be used.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// Those that serve the deployment, and those that do not answer now.
+    pub endpoints: Endpoints,
+    /// Those that serve something else. They are asked nothing any more: the next start asks them again.
+    pub left_out: Vec<EndpointName>,
+}
+
+/// Compares what the endpoints serve with the deployment record. One that serves it is enough to begin: nothing
+/// is credited without a quorum, and a stale close must be answered while an endpoint is down or wrong.
 ///
 /// # Errors
-/// If any endpoint serves another chain or other code, or none answers.
-pub async fn check(endpoints: &Endpoints, deployment: &Deployment) -> Result<(), ChainError> {
-    let mut answering = 0usize;
-    let mut failure = None;
+/// If none serves it, or as many serve something else as would be believed.
+pub async fn check(endpoints: &Endpoints, deployment: &Deployment) -> Result<Checked, ChainError> {
+    let mut serving = 0usize;
+    let (mut wrong, mut failure) = (Vec::new(), None);
     let answers = endpoints.ask_all(|endpoint| served(endpoint, deployment)).await;
-    for (answer, endpoint) in answers.into_iter().zip(endpoints.iter()) {
-        let (chain_id, channel, registry) = match answer {
-            Ok(served) => served,
+    for (place, (answer, endpoint)) in answers.into_iter().zip(endpoints.iter()).enumerate() {
+        match answer {
+            Ok(served) => match compare(endpoint, &served, deployment) {
+                Ok(()) => serving = serving.saturating_add(1),
+                Err(error) => {
+                    tracing::error!(error = %error, "endpoint is left out");
+                    wrong.push((place, error));
+                }
+            },
             Err(error) => {
                 tracing::warn!(error = %error, "endpoint does not answer at the start");
-                failure = Some(error);
-                continue;
+                failure = Some(ChainError::from(error));
             }
-        };
-        for (role, code) in [(ContractRole::Channel, channel), (ContractRole::Registry, registry)] {
-            deployment.check_chain(role, chain_id, &code).map_err(|source| {
-                ChainError::Deployment { endpoint: endpoint.name().clone(), source }
-            })?;
         }
-        answering = answering.saturating_add(1);
+    }
+    let places = wrong.iter().map(|(place, _)| *place).collect();
+    let (used, left_out) = endpoints.without(&places);
+    let is_believed = wrong.len() >= endpoints.profile().quorum;
+    match wrong.into_iter().next() {
+        Some((_, error)) if is_believed || serving == 0 => return Err(error),
+        Some(_) | None => {}
     }
     match failure {
-        Some(error) if answering == 0 => Err(error.into()),
-        Some(_) | None => Ok(()),
+        Some(error) if serving == 0 => Err(error),
+        Some(_) | None => Ok(Checked { endpoints: used, left_out }),
     }
 }
 
-async fn served(
+struct Served {
+    chain_id: u64,
+    channel: Bytes,
+    registry: Bytes,
+}
+
+fn compare(
     endpoint: &Endpoint,
+    served: &Served,
     deployment: &Deployment,
-) -> Result<(u64, Bytes, Bytes), EndpointError> {
+) -> Result<(), ChainError> {
+    let codes =
+        [(ContractRole::Channel, &served.channel), (ContractRole::Registry, &served.registry)];
+    for (role, code) in codes {
+        deployment.check_chain(role, served.chain_id, code).map_err(|source| {
+            ChainError::Deployment { endpoint: endpoint.name().clone(), source }
+        })?;
+    }
+    Ok(())
+}
+
+async fn served(endpoint: &Endpoint, deployment: &Deployment) -> Result<Served, EndpointError> {
     let chain_id = endpoint.chain_id().await?;
     let channel = endpoint.code(deployment.channel.address).await?;
     let registry = endpoint.code(deployment.registry.address).await?;
-    Ok((chain_id, channel, registry))
+    Ok(Served { chain_id, channel, registry })
 }

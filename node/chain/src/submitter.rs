@@ -13,7 +13,7 @@ use crate::port::{AccountSigner, ObligationStore};
 use alloy_primitives::{B256, U256};
 use lockstep_contracts::revert::Revert;
 use lockstep_core::chain::{
-    ChainCall, Obligation, ObligationEvent, ObligationKey, ObligationKind, ObligationStage,
+    ChainCall, Obligation, ObligationEvent, ObligationKey, ObligationStage,
 };
 use lockstep_core::entry::{Entry, EntryId};
 use lockstep_core::money::Amount;
@@ -122,6 +122,8 @@ pub enum SubmitterEvent {
 struct Duty {
     order: Order,
     obligation: Obligation,
+    /// Whether a block has held it and it failed: from then on it goes by what all endpoints say.
+    has_failed: bool,
 }
 
 impl Duty {
@@ -189,7 +191,7 @@ impl<S: ObligationStore> Submitter<S> {
             return Ok(());
         }
         let stored = self.store.put(&order.obligation).await;
-        let duty = Duty { obligation: order.obligation.clone(), order };
+        let duty = Duty { obligation: order.obligation.clone(), order, has_failed: false };
         match stored {
             Err(error) if !duty.is_urgent() => return Err(error.into()),
             Err(_) => self.standing.push(Alarm::StoreFailed { key }),
@@ -217,7 +219,7 @@ impl<S: ObligationStore> Submitter<S> {
                 }
             };
             let obligation = order.obligation.clone();
-            self.duties.insert(key, Duty { order, obligation });
+            self.duties.insert(key, Duty { order, obligation, has_failed: false });
             if let Some(tx) = sent {
                 self.take_up(key, tx).await?;
             }
@@ -263,9 +265,7 @@ impl<S: ObligationStore> Submitter<S> {
     /// If no endpoint answers.
     pub async fn reserve(&self, channels: u64) -> Result<Option<Alarm>, ChainError> {
         let now = Now::look(&self.endpoints).await?;
-        let gas = estimate::usual_gas(ObligationKind::InitiateClose)
-            .saturating_add(estimate::usual_gas(ObligationKind::Challenge))
-            .saturating_add(estimate::usual_gas(ObligationKind::Close));
+        let gas = estimate::gas_of_a_close();
         let price = U256::from(now.most.fees.max_fee).saturating_mul(RESERVE_PRICE);
         let needed = price.saturating_mul(U256::from(gas)).saturating_mul(U256::from(channels));
         let mut balance = U256::ZERO;
@@ -286,13 +286,13 @@ impl<S: ObligationStore> Submitter<S> {
             .filter(|alarm| matches!(alarm, Alarm::StoreFailed { .. }))
             .map(SubmitterEvent::Alarm)
             .collect();
+        self.count().await?;
+        // What must not wait and was not sent yet goes before all that is only looked after.
+        let (first, others): (Vec<_>, Vec<_>) =
+            self.by_urgency().into_iter().partition(|key| self.is_unsent_threat(key));
+        self.serve_all(first, &now, &mut events).await;
         self.track(&now, &mut events).await?;
-        let keys: Vec<ObligationKey> = self.by_urgency();
-        for key in keys {
-            if let Err(error) = self.serve(key, &now, &mut events).await {
-                tracing::warn!(channel_id = %key.channel_id, error = %error, "call waits");
-            }
-        }
+        self.serve_all(others, &now, &mut events).await;
         let ids: Vec<EntryId> = self.entries.keys().copied().collect();
         for id in ids {
             if let Err(error) = self.serve_entry(id, &now, &mut events).await {
@@ -301,6 +301,11 @@ impl<S: ObligationStore> Submitter<S> {
         }
         self.fill_gaps(&now).await;
         Ok(events)
+    }
+
+    fn is_unsent_threat(&self, key: &ObligationKey) -> bool {
+        let is_urgent = self.duties.get(key).is_some_and(Duty::is_urgent);
+        is_urgent && self.lanes.iter().all(|lane| lane.find(Content::Call(*key)).is_empty())
     }
 
     /// Deadlines first.

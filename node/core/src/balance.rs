@@ -5,7 +5,7 @@ use crate::draft::outflow;
 use crate::error::{Invariant, ProtocolError};
 use crate::ids::{Sequence, Side};
 use crate::money::{Amount, Balances, Deposits};
-use crate::record::{PendingUpdate, RecordParts, Sequences};
+use crate::record::{PendingUpdate, Phase, RecordParts, Sequences};
 use crate::state::State;
 
 /// The deposits that may be on chain: as they are, and as an outstanding withdrawal leaves them.
@@ -71,6 +71,22 @@ pub(crate) fn least_own_balance(parts: &RecordParts) -> Result<Amount, ProtocolE
         least = least.min(worst_balances(parts, Some(&proposal.state))?.of(side));
     }
     Ok(least)
+}
+
+impl RecordParts {
+    /// What an older state may take from our side at most: our balance in the newest one, with everything in
+    /// flight that lowers it. Nothing is left to lose once the channel is settled, nor where amounts do not add
+    /// up.
+    pub fn at_risk(&self) -> Amount {
+        match self.phase {
+            Phase::Settled(_) => Amount::ZERO,
+            Phase::Opening(_)
+            | Phase::Funding { .. }
+            | Phase::Open
+            | Phase::Closing(_)
+            | Phase::Disputed(_) => least_own_balance(self).unwrap_or(Amount::ZERO),
+        }
+    }
 }
 
 /// What the counterparty may still spend by intents, by the same rule: a version in flight may hold an

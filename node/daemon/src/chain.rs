@@ -5,8 +5,9 @@
 //! sending are apart: a follower that catches up, or an endpoint that stalls it, delays no challenge.
 //!
 //! In reading order: `setup`, `news`, `handle`, `watcher` (looks), `sender` (acts), `store` (what both keep),
-//! `status`, [`deployment`] and [`deploy`], `error`.
+//! `status`, `budget`, [`deployment`] and [`deploy`], `error`.
 
+mod budget;
 pub mod deploy;
 pub mod deployment;
 mod error;
@@ -18,6 +19,7 @@ mod status;
 mod store;
 mod watcher;
 
+pub use budget::call_budget;
 pub use error::ChainTaskError;
 pub use handle::{ChainHandle, EntryOrder, Revealed};
 pub use news::ChainNews;

@@ -27,12 +27,8 @@ use lockstep_store::open::{Options, Provenance};
 use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 use thiserror::Error;
 use tracing_subscriber::EnvFilter;
-
-/// How long one request to a chain's endpoint may take.
-const RPC_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Libraries that log what peers make them do.
 const QUIET: &str = "libp2p=error,libp2p_identify=error,libp2p_relay=error,libp2p_swarm=error,libp2p_tcp=error,\
@@ -319,8 +315,7 @@ fn find_chain(
         None => Network::of_chain_id(chain_id)?,
     };
     let profile = kind.profile()?;
-    let limits =
-        RequestLimits { timeout: RPC_TIMEOUT, retries: 2, backoff: Duration::from_millis(200) };
+    let limits = RequestLimits::default();
     let endpoints =
         chain::connect(config.chain.endpoints.iter().map(String::as_str), profile, limits)?;
     let own = data_dir.join("deployments");

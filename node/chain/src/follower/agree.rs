@@ -48,6 +48,17 @@ pub(crate) fn differences(views: &[View], names: &[EndpointName]) -> Vec<Alarm> 
     live.filter_map(|(view, name)| difference(first, first_name, view, name)).collect()
 }
 
+/// An endpoint is behind once its newest block is this much older than another one's. Units: seconds.
+const BEHIND_SECS: u64 = 600;
+
+/// Endpoints that answer and stand still: without an alarm they would hold up what all must agree on.
+pub(crate) fn laggards(views: &[View], names: &[EndpointName]) -> Vec<Alarm> {
+    let newest = views.iter().map(|view| view.head_time).max().unwrap_or_default();
+    let known = views.iter().zip(names).filter(|(view, _)| view.head_time.0 > 0);
+    let behind = known.filter(|(view, _)| newest.secs_since(view.head_time) > BEHIND_SECS);
+    behind.map(|(_, name)| Alarm::EndpointBehind { endpoint: name.clone() }).collect()
+}
+
 fn difference(
     one: &View,
     one_name: &EndpointName,

@@ -11,7 +11,7 @@ use crate::rpc::{BlockTag, Header};
 use alloy::rpc::types::Log;
 use alloy_primitives::B256;
 use lockstep_core::chain::{Cursor, EventPosition};
-use lockstep_core::time::{BlockNumber, BlockPoint};
+use lockstep_core::time::{BlockNumber, BlockPoint, BlockTimestamp};
 use std::collections::BTreeMap;
 
 /// Blocks that one step takes in at most, so that a step ends.
@@ -79,12 +79,15 @@ pub(crate) struct View {
     pub(crate) finalized: u64,
     /// Whether the last step brought it up to date.
     pub(crate) is_live: bool,
+    /// The time of its newest block, as it said when it last answered.
+    pub(crate) head_time: BlockTimestamp,
 }
 
 impl View {
     /// Nothing but the cursor.
     pub(crate) fn new(anchor: Cursor) -> Self {
-        Self { anchor, blocks: BTreeMap::new(), safe: 0, finalized: 0, is_live: false }
+        let (blocks, head_time) = (BTreeMap::new(), BlockTimestamp::default());
+        Self { anchor, blocks, safe: 0, finalized: 0, is_live: false, head_time }
     }
 
     /// Number and hash of the newest block.
@@ -132,6 +135,7 @@ impl View {
         self.is_live = false;
         let is_hashed = profile.has_ethereum_hash;
         let head = endpoint.header(BlockTag::Latest, is_hashed).await?;
+        self.head_time = head.point().timestamp;
         let safe = endpoint.header(profile.safe, is_hashed).await?.number();
         let finalized = endpoint.header(profile.finalized, is_hashed).await?.number();
         self.rewind(endpoint, &head, is_hashed).await?;

@@ -15,6 +15,7 @@ pub(super) const PROFILE: Profile = Profile {
     data_fee: DataFee::ArbitrumNode,
     replace_after_blocks: 40,
     poll_millis: 1_000,
+    max_silence_secs: Some(600),
     // The delayed inbox: 5,760 L1 blocks, about 24 h with its buffer full.
     forced_inclusion_secs: Some(86_400),
 };

@@ -15,5 +15,6 @@ pub(super) const PROFILE: Profile = Profile {
     data_fee: DataFee::None,
     replace_after_blocks: 2,
     poll_millis: 250,
+    max_silence_secs: None,
     forced_inclusion_secs: None,
 };

@@ -14,6 +14,7 @@ pub(super) const PROFILE: Profile = Profile {
     data_fee: DataFee::None,
     replace_after_blocks: 2,
     poll_millis: 4_000,
+    max_silence_secs: Some(300),
     // Nothing needs to be forced in: this is L1.
     forced_inclusion_secs: None,
 };

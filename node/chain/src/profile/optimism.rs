@@ -14,6 +14,7 @@ pub(super) const PROFILE: Profile = Profile {
     data_fee: DataFee::OptimismOracle,
     replace_after_blocks: 5,
     poll_millis: 2_000,
+    max_silence_secs: Some(120),
     // The sequencing window: 3,600 L1 blocks of 12 s.
     forced_inclusion_secs: Some(43_200),
 };

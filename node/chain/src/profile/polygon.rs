@@ -15,6 +15,7 @@ pub(super) const PROFILE: Profile = Profile {
     data_fee: DataFee::None,
     replace_after_blocks: 5,
     poll_millis: 2_000,
+    max_silence_secs: Some(180),
     // It has validators of its own; nothing can be forced in from L1.
     forced_inclusion_secs: None,
 };

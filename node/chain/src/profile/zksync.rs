@@ -15,6 +15,7 @@ pub(super) const PROFILE: Profile = Profile {
     data_fee: DataFee::None,
     replace_after_blocks: 5,
     poll_millis: 1_000,
+    max_silence_secs: Some(600),
     // Inclusion is not enforced before v31.
     forced_inclusion_secs: None,
 };

@@ -13,44 +13,52 @@ use lockstep_contracts::bindings::SecretRegistry;
 use lockstep_core::chain::{ChainCall, ObligationEvent, ObligationKey};
 
 impl<S: ObligationStore> Submitter<S> {
-    /// Ends a call whose goal is final; whether it has ended.
-    pub(super) async fn end_if_final(
-        &mut self,
-        duty: &Duty,
-        now: &Now,
-        events: &mut Vec<SubmitterEvent>,
-    ) -> Result<bool, ChainError> {
-        let Some((block, hash)) = now.finalized else { return Ok(false) };
+    /// How a call has ended, if a finalized block says that it has.
+    pub(super) async fn final_event(&self, duty: &Duty, now: &Now) -> Option<ObligationEvent> {
+        let (block, hash) = now.finalized?;
         let key = *duty.obligation.key();
         let at = At::Block(hash);
-        let stored = self.endpoints.ask_quorum(|endpoint| self.read(endpoint, duty, at)).await;
-        let event = match stored {
-            Ok(stored) => match judge(&key, duty.obligation.call(), &stored, block.timestamp) {
-                Goal::Met => ObligationEvent::GoalFinal,
-                Goal::Moot => ObligationEvent::Moot,
-                Goal::Needed | Goal::NotYet => return Ok(false),
-            },
-            // Without a quorum nothing ends; it may still be acted.
-            Err(_) => return Ok(false),
-        };
+        // Without a quorum nothing ends; it may still be acted.
+        let stored =
+            self.endpoints.ask_quorum(|endpoint| self.read(endpoint, duty, at)).await.ok()?;
+        match judge(&key, duty.obligation.call(), &stored, block.timestamp) {
+            Goal::Met => Some(ObligationEvent::GoalFinal),
+            Goal::Moot => Some(ObligationEvent::Moot),
+            Goal::Needed | Goal::NotYet => None,
+        }
+    }
+
+    /// Ends a call.
+    pub(super) async fn end(
+        &mut self,
+        key: ObligationKey,
+        event: ObligationEvent,
+        events: &mut Vec<SubmitterEvent>,
+    ) -> Result<(), ChainError> {
         self.apply(key, event).await?;
-        let Some(duty) = self.duties.remove(&key) else { return Ok(true) };
+        let Some(duty) = self.duties.remove(&key) else { return Ok(()) };
         let stage = duty.obligation.stage();
         self.ended.insert(key, stage);
         events.push(SubmitterEvent::Ended { key, stage });
-        Ok(true)
+        Ok(())
     }
 
     /// Whether the call is needed in the newest state of any endpoint: one that says that there is nothing
     /// to do cannot hold back a challenge.
+    ///
+    /// No endpoint's clock can end the window of a challenge. That the window of a close is over is believed
+    /// once by the later half of them, so that one that stands still holds up no settlement; a call that fails
+    /// then waits for all, so that one that runs ahead costs one transaction.
     pub(super) async fn is_needed(&self, duty: &Duty, now: &Now) -> bool {
         let answers =
             self.endpoints.ask_all(|endpoint| self.read(endpoint, duty, At::Latest)).await;
         let key: &ObligationKey = duty.obligation.key();
+        let is_close = matches!(duty.obligation.call(), ChainCall::Close);
+        let time = if is_close && !duty.has_failed { now.most.time } else { now.earliest };
         answers
             .iter()
             .flatten()
-            .any(|stored| judge(key, duty.obligation.call(), stored, now.earliest) == Goal::Needed)
+            .any(|stored| judge(key, duty.obligation.call(), stored, time) == Goal::Needed)
     }
 
     async fn read(

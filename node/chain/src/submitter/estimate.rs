@@ -48,7 +48,7 @@ pub async fn estimate(
     for chain_call in calls {
         let (to, data) = call::encode(contracts, terms, chain_call, None)?;
         let request = CallRequest { from: Some(from), ..CallRequest::view(to, data) };
-        let need = match gas::need(endpoints, &request).await {
+        let need = match gas::need(endpoints, &request, None).await {
             Err(ChainError::Endpoint(error)) if error.revert().is_some() => {
                 total.is_simulated = false;
                 gas::usual_need(endpoints, &request, usual_gas(chain_call.kind())).await?
@@ -66,6 +66,13 @@ pub async fn estimate(
     total.expected = Amount::from_u256(expected);
     total.most = Amount::from_u256(most);
     Ok(total)
+}
+
+/// What a close with its challenge takes from its start to its end.
+pub(super) fn gas_of_a_close() -> u64 {
+    usual_gas(ObligationKind::InitiateClose)
+        .saturating_add(usual_gas(ObligationKind::Challenge))
+        .saturating_add(usual_gas(ObligationKind::Close))
 }
 
 /// Whole-transaction gas of a call, rounded up with room for a costly token.

@@ -1,11 +1,14 @@
 //! How much gas a call needs, and what it pays for its data beside gas.
 
+use super::estimate::usual_gas;
+use super::now::middle;
 use crate::endpoints::{Answers, Endpoints, highest};
 use crate::error::ChainError;
 use crate::profile::{DataFee, Network};
 use crate::rpc::{At, CallRequest};
 use alloy_primitives::{Address, Bytes, U256, address};
 use alloy_sol_types::{SolCall, sol};
+use lockstep_core::chain::ObligationKind;
 
 sol! {
     /// Source: OP Stack predeploy `GasPriceOracle`.
@@ -41,14 +44,27 @@ const MAX_CALL_GAS: u64 = 4_000_000;
 /// The same where gas pays for data as well. Source: Arbitrum's limit per transaction is 32 million.
 const MAX_DATA_GAS: u64 = 32_000_000;
 
-/// Estimates a call: the highest of what the endpoints say, so that one alone can't let it run out of gas. An
-/// endpoint that says that it would fail does not decide alone.
+/// Estimates that differ by more than this many times contradict each other.
+const WIDELY: u64 = 2;
+/// A challenge with as many locks as a state may hold takes less than this many times what one without takes.
+const PLAUSIBLE_FACTOR: u64 = 4;
+/// The same where gas pays for data as well, whose price moves by itself.
+const PLAUSIBLE_FACTOR_WITH_DATA: u64 = 40;
+
+/// Estimates a call, so that no endpoint alone can let it run out of gas, or make it so dear that the budget or
+/// the account does not suffice: the upper middle of what they say. Where only two say something, and widely
+/// differ, the higher one counts up to `plausible`, which no honest estimate exceeds. An endpoint that says that
+/// it would fail does not decide alone.
 ///
 /// # Errors
 /// If no endpoint estimates it: the revert, if one of them tells of one.
-pub(super) async fn need(endpoints: &Endpoints, call: &CallRequest) -> Result<Need, ChainError> {
+pub(super) async fn need(
+    endpoints: &Endpoints,
+    call: &CallRequest,
+    plausible: Option<u64>,
+) -> Result<Need, ChainError> {
     let answers = endpoints.ask_all(|endpoint| endpoint.estimate_gas(call)).await;
-    let estimate = highest_estimate(answers)?;
+    let estimate = settled_estimate(answers, plausible)?;
     let padded = estimate.saturating_add(estimate.div_ceil(8)).saturating_add(SPARE_GAS);
     finish(endpoints, call, padded).await
 }
@@ -91,17 +107,37 @@ fn ceiling(endpoints: &Endpoints) -> u64 {
     }
 }
 
-fn highest_estimate(answers: Answers<u64>) -> Result<u64, ChainError> {
+/// What no honest estimate of a call exceeds, where that is known: a multiple of what such calls usually take.
+/// Calls that pay out may call a token, which takes what it takes.
+pub(super) fn plausible(endpoints: &Endpoints, kind: ObligationKind) -> Option<u64> {
+    let factor = match ceiling(endpoints) {
+        MAX_CALL_GAS => PLAUSIBLE_FACTOR,
+        _ => PLAUSIBLE_FACTOR_WITH_DATA,
+    };
+    match kind {
+        ObligationKind::InitiateClose
+        | ObligationKind::Challenge
+        | ObligationKind::RegisterSecret => Some(usual_gas(kind).saturating_mul(factor)),
+        ObligationKind::Close
+        | ObligationKind::CooperativeClose
+        | ObligationKind::PartialWithdraw
+        | ObligationKind::ResolveLocks => None,
+    }
+}
+
+fn settled_estimate(answers: Answers<u64>, plausible: Option<u64>) -> Result<u64, ChainError> {
     let mut failures = Vec::new();
-    let mut best = None;
+    let mut found = Vec::new();
     for answer in answers {
         match answer {
-            Ok(gas) => best = best.max(Some(gas)),
+            Ok(gas) => found.push(gas),
             Err(error) => failures.push(error),
         }
     }
-    if let Some(gas) = best {
-        return Ok(gas);
+    if let (Some((_, gas)), Some(lowest)) = (middle(found.iter().copied()), found.iter().min()) {
+        let is_disputed = gas > lowest.saturating_mul(WIDELY);
+        let most = plausible.filter(|_| is_disputed).unwrap_or(u64::MAX);
+        return Ok(gas.min(most).max(*lowest));
     }
     // A revert says more than a dead line.
     let reverts = failures.iter().position(|error| error.revert().is_some()).unwrap_or(0);
@@ -131,4 +167,26 @@ async fn arbitrum_share(endpoints: &Endpoints, call: &CallRequest) -> Result<u64
     let read = |answer: Bytes| gasEstimateComponentsCall::abi_decode_returns_validate(&answer).ok();
     let shares = answers.into_iter().flatten().filter_map(read).map(|parts| parts.gasEstimateForL1);
     shares.max().ok_or(ChainError::Unfit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn p73_p76_no_endpoint_alone_makes_a_call_run_out_of_gas_or_far_too_dear() {
+        let need = |answers: &[u64]| {
+            settled_estimate(answers.iter().copied().map(Ok).collect(), Some(360_000)).unwrap()
+        };
+        assert_eq!(need(&[200_000]), 200_000);
+        assert_eq!(need(&[200_000, 210_000]), 210_000);
+        // One of two lies: whichever it is, the honest need is covered and nothing absurd is.
+        assert_eq!(need(&[21_000, 200_000]), 200_000);
+        assert_eq!(need(&[200_000, 4_000_000]), 360_000);
+        // One of three.
+        assert_eq!(need(&[200_000, 4_000_000, 200_000]), 200_000);
+        assert_eq!(need(&[200_000, 21_000, 200_000]), 200_000);
+        // Both of two say so: then it is so.
+        assert_eq!(need(&[900_000, 950_000]), 950_000);
+    }
 }

@@ -98,13 +98,15 @@ pub(crate) fn judge(
     }
 }
 
-/// Whether a refusal only says that somebody else was faster: what the call is for is the case, or is about to
-/// be. An estimate may see that before any block does.
+/// Whether a refusal only says that somebody else was faster, or the call too early: what it is for is the case,
+/// or is about to be. An estimate may see that before any block does.
 pub(crate) fn is_overtaken(call: &ChainCall, version: Version, revert: &Revert) -> bool {
     let Revert::Channel(error) = revert else { return false };
     let is_closed = matches!(error, PaymentChannelErrors::WrongStatus(error)
         if convert::status(error.status) == Some(ChannelStatus::Closed));
     match call {
+        // Endpoints are some seconds apart: it is tried again.
+        ChainCall::Close if matches!(error, PaymentChannelErrors::WindowOpen(_)) => true,
         ChainCall::InitiateClose(_) | ChainCall::Close | ChainCall::CooperativeClose(_) => {
             is_closed
         }

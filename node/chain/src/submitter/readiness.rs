@@ -1,5 +1,6 @@
 //! Whether a payment into the contract can be made now: asked before anything is signed for it.
 
+use super::estimate;
 use super::gas::{self, Need};
 use super::lane::Content;
 use super::now::Now;
@@ -22,6 +23,9 @@ use lockstep_core::terms::Terms;
 /// A consent that ends sooner is not used: the channel would wait for the other side instead of being open.
 /// Units: seconds.
 const CONSENT_MARGIN_SECS: u64 = 30;
+
+/// A fee may double once more before a close is over.
+const RESERVE_PRICE: u128 = 2;
 
 /// How an entry stands before its first signature.
 pub(super) enum Readiness {
@@ -77,7 +81,7 @@ impl<S: ObligationStore> Submitter<S> {
         };
         // Before the estimate, which fails without saying why when the coin is short.
         self.check_coin(from, job.payload.value).await?;
-        let need = match gas::need(&self.endpoints, &request).await {
+        let need = match gas::need(&self.endpoints, &request, None).await {
             Err(ChainError::Endpoint(error)) => {
                 return Err(match error.revert() {
                     Some(revert) => EntryRefusal::Reverts { revert }.into(),
@@ -90,6 +94,9 @@ impl<S: ObligationStore> Submitter<S> {
         let fees = self.entry_fees(&job, &need, now)?;
         let needed = need.cost(fees.max_fee).saturating_add(job.payload.value);
         self.check_coin(from, needed).await?;
+        if entry.call().payment().is_some() {
+            self.check_reserve(from, needed, now).await?;
+        }
         Ok(Readiness::Ready(Box::new(Sendable { job, need, fees })))
     }
 
@@ -121,6 +128,28 @@ impl<S: ObligationStore> Submitter<S> {
             return Ok(());
         }
         Err(EntryRefusal::NoFunds { account, token: Address::ZERO, needed, balance }.into())
+    }
+
+    /// Whether the accounts could still bring one close to its end after a payment (P78): a deposit must not
+    /// take what a challenge will need, nor what raises the deposit itself out of the challenge's way.
+    async fn check_reserve(
+        &self,
+        account: Address,
+        needed: U256,
+        now: &Now,
+    ) -> Result<(), ChainError> {
+        let price = now.most.fees.max_fee.saturating_mul(RESERVE_PRICE);
+        let reserve = U256::from(estimate::gas_of_a_close()).saturating_mul(U256::from(price));
+        let (mut own, mut others) = (U256::ZERO, U256::ZERO);
+        for lane in &self.lanes {
+            let balance = self.endpoints.balance(lane.address()).await?;
+            let known = if lane.address() == account { &mut own } else { &mut others };
+            *known = known.saturating_add(balance);
+        }
+        if others >= reserve || own >= needed.saturating_add(reserve) {
+            return Ok(());
+        }
+        Err(EntryRefusal::NoReserve { account, needed, reserve }.into())
     }
 
     /// Whether the channel can take the call as what it is meant to be: an open on an open channel would be a

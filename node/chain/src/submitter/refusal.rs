@@ -41,6 +41,19 @@ pub enum EntryRefusal {
         /// What there is. Units: base units.
         balance: U256,
     },
+    /// The payment would leave nothing to answer a close with.
+    #[error(
+        "account {account} needs {needed} wei for this payment, and {reserve} must be left to answer a close \
+         with: fund it first, or pay in less"
+    )]
+    NoReserve {
+        /// The account.
+        account: Address,
+        /// What the payment takes, fees included. Units: wei.
+        needed: U256,
+        /// What must be left. Units: wei.
+        reserve: U256,
+    },
     /// The fee is above what may be spent.
     #[error(
         "the fee would be up to {needed} wei, at most {max_cost} may be spent: wait, or allow more"
@@ -95,6 +108,7 @@ impl EntryRefusal {
             | Self::NotOwner { .. }
             | Self::OtherCall
             | Self::NoFunds { .. }
+            | Self::NoReserve { .. }
             | Self::TooExpensive { .. }
             | Self::WrongStatus { .. }
             | Self::ConsentExpired { .. }

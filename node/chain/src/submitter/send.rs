@@ -15,35 +15,86 @@ use crate::rpc::CallRequest;
 use alloy::consensus::{SignableTransaction, TxEip1559};
 use alloy::eips::eip2718::Encodable2718;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
+use futures::future::join_all;
 use lockstep_contracts::revert::Revert;
 use lockstep_core::chain::{ChainCall, ObligationEvent, ObligationKey};
 use lockstep_core::entry::{EntryEvent, Offer};
 
+/// Calls that are looked at together, so that many at once do not wait for each other's answers.
+const ASSESSED_AT_ONCE: usize = 16;
+
+/// How a call stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Assessment {
+    /// It has ended like this.
+    Over(ObligationEvent),
+    /// It is in a block.
+    Waits,
+    /// It would do something.
+    Needed,
+    /// It would do nothing now.
+    Idle,
+}
+
 impl<S: ObligationStore> Submitter<S> {
+    /// Does what calls ask for now: looks at many at once, then sends in their order.
+    pub(super) async fn serve_all(
+        &mut self,
+        keys: Vec<ObligationKey>,
+        now: &Now,
+        events: &mut Vec<SubmitterEvent>,
+    ) {
+        let mut waiting = keys.into_iter();
+        loop {
+            let chunk: Vec<_> = waiting.by_ref().take(ASSESSED_AT_ONCE).collect();
+            if chunk.is_empty() {
+                return;
+            }
+            let assessed = join_all(chunk.iter().map(|key| self.assess(*key, now))).await;
+            for (key, assessment) in chunk.into_iter().zip(assessed) {
+                if let Err(error) = self.serve(key, assessment, now, events).await {
+                    tracing::warn!(channel_id = %key.channel_id, error = %error, "call waits");
+                }
+            }
+        }
+    }
+
+    /// How a call stands, without changing anything.
+    async fn assess(&self, key: ObligationKey, now: &Now) -> Assessment {
+        let Some(duty) = self.duties.get(&key) else { return Assessment::Waits };
+        if let Some(event) = self.final_event(duty, now).await {
+            return Assessment::Over(event);
+        }
+        // In a block on a quorum's word: it waits to become final. One endpoint's word is not enough.
+        let is_placed = |lane: &Lane| {
+            lane.find(Content::Call(key)).iter().any(|(_, slot)| slot.place != Place::Pool)
+        };
+        if self.lanes.iter().any(is_placed) {
+            return Assessment::Waits;
+        }
+        if self.is_needed(duty, now).await { Assessment::Needed } else { Assessment::Idle }
+    }
+
     /// Does what one call asks for now.
-    pub(super) async fn serve(
+    async fn serve(
         &mut self,
         key: ObligationKey,
+        assessment: Assessment,
         now: &Now,
         events: &mut Vec<SubmitterEvent>,
     ) -> Result<(), ChainError> {
         let Some(duty) = self.duties.get(&key).cloned() else { return Ok(()) };
-        if self.end_if_final(&duty, now, events).await? {
-            return Ok(());
-        }
+        let is_needed = match assessment {
+            Assessment::Over(event) => return self.end(key, event, events).await,
+            Assessment::Waits => return Ok(()),
+            Assessment::Needed => true,
+            Assessment::Idle => false,
+        };
         let content = Content::Call(key);
         let found = self.lanes.iter().enumerate().find_map(|(index, lane)| {
             let slots = lane.find(content);
             (!slots.is_empty()).then_some((index, slots))
         });
-        // In a block on a quorum's word: it waits to become final. One endpoint's word is not enough.
-        let is_placed = |(_, slots): &(usize, Vec<(u64, Slot)>)| {
-            slots.iter().any(|(_, slot)| slot.place != Place::Pool)
-        };
-        if found.as_ref().is_some_and(is_placed) {
-            return Ok(());
-        }
-        let is_needed = self.is_needed(&duty, now).await;
         let job = self.job(&duty)?;
         match found {
             Some((index, slots)) => {
@@ -142,7 +193,11 @@ impl<S: ObligationStore> Submitter<S> {
         }
         let Payload { to, value, data } = job.payload.clone();
         let request = CallRequest { from: Some(account), to, data, value: Some(value) };
-        let need = match gas::need(&self.endpoints, &request).await {
+        let plausible = match job.content {
+            Content::Call(key) => gas::plausible(&self.endpoints, key.kind),
+            Content::Entry(_) | Content::Filler => None,
+        };
+        let need = match gas::need(&self.endpoints, &request, plausible).await {
             Ok(need) => need,
             Err(ChainError::Endpoint(error)) => {
                 if let (Content::Call(key), Some(revert)) = (job.content, error.revert()) {

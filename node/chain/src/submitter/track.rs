@@ -28,7 +28,6 @@ impl<S: ObligationStore> Submitter<S> {
         now: &Now,
         events: &mut Vec<SubmitterEvent>,
     ) -> Result<(), ChainError> {
-        self.count().await?;
         for index in 0..self.lanes.len() {
             let Some(lane) = self.lanes.get(index) else { continue };
             let nonces: Vec<u64> = lane.slots.keys().copied().collect();
@@ -136,6 +135,9 @@ impl<S: ObligationStore> Submitter<S> {
             } else {
                 let revert = self.revert_of(landing).await;
                 self.refused(key, revert, events);
+                if let Some(duty) = self.duties.get_mut(&key) {
+                    duty.has_failed = true;
+                }
                 // The nonce is used up by a failed call, which no longer stands for it.
                 self.change(index, nonce, |slot| slot.content = Content::Filler);
                 self.dropped(Content::Call(key), events).await?;

@@ -4,14 +4,16 @@ use crate::anvil::{Anvil, FINALITY};
 use crate::proxy::{Lie, Proxy};
 use crate::scene::{Scene, endpoints, facts, is_closing, profile};
 use lockstep_chain::alarm::Alarm;
-use lockstep_chain::endpoint::Endpoint;
+use lockstep_chain::endpoint::{Endpoint, RequestLimits};
 use lockstep_chain::endpoints::Endpoints;
 use lockstep_chain::error::ChainError;
 use lockstep_chain::follower::{Batch, Delivery};
 use lockstep_chain::startup;
 use lockstep_contracts::deployment::{Deployment, DeploymentError};
+use lockstep_core::chain::ChainFact;
 use lockstep_core::error::ErrorClass;
 use lockstep_core::time::Finality;
+use std::time::Duration;
 
 fn alarms(deliveries: &[Delivery]) -> Vec<&Alarm> {
     let alarms = deliveries.iter().filter_map(|delivery| match delivery {
@@ -189,6 +191,101 @@ async fn a_node_begins_with_the_endpoint_that_answers_but_not_without_any() {
     let alone = endpoints(&[&down.url], 1);
     let waits = startup::check(&alone, &scene.deployment).await.unwrap_err();
     assert_eq!(waits.class(), ErrorClass::Transient);
+}
+
+#[tokio::test]
+async fn p70_p93_one_endpoint_of_another_chain_is_left_out_and_keeps_no_node_from_its_channels() {
+    let scene = Scene::start().await;
+    let other = Anvil::start();
+    let mixed = endpoints(&[&other.url, &scene.anvil.url], 2);
+    let checked = startup::check(&mixed, &scene.deployment).await.unwrap();
+    assert_eq!(checked.left_out.len(), 1);
+    assert_eq!(checked.endpoints.count(), 1);
+    // What is left still believes nothing about money alone.
+    let block = |endpoint| async move {
+        let endpoint: &Endpoint = endpoint;
+        endpoint.chain_id().await
+    };
+    let refused = checked.endpoints.ask_quorum(block).await.unwrap_err();
+    assert!(matches!(refused, ChainError::NoQuorum { .. }), "{refused:?}");
+    // As many as would be believed, or all that there are.
+    let two = endpoints(&[&other.url, &scene.anvil.url, &other.url], 2);
+    for wrong in [two, endpoints(&[&other.url], 1)] {
+        let refused = startup::check(&wrong, &scene.deployment).await.unwrap_err();
+        assert!(matches!(refused, ChainError::Deployment { .. }), "{refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn p42_p12_a_close_that_one_endpoint_invents_ends_once_the_channel_has_stayed_open() {
+    let scene = Scene::start().await;
+    let channel = scene.open(1).await;
+    scene.anvil.mine(FINALITY).await;
+    let liar = Proxy::start(&scene.anvil.url, Lie::Closing).await;
+    let both = endpoints(&[&liar.url, &scene.anvil.url], 2);
+    let mut follower = scene.follower(both, &[&channel]).await;
+    follower.poll().await.unwrap();
+    follower.acknowledge();
+    let seen = Batch { deliveries: follower.sweep().await, cursor: None };
+    assert!(is_closing(&facts(&seen, Finality::Seen)[0].event.fact), "a threat needs one word");
+    let gone = async |follower: &mut lockstep_chain::follower::Follower| {
+        scene.anvil.mine(FINALITY + 1).await;
+        let batch = follower.poll().await.unwrap();
+        follower.acknowledge();
+        let is_gone = facts(&batch, Finality::Final)
+            .iter()
+            .any(|sighting| sighting.event.fact == ChainFact::CloseVanished);
+        let is_told = alarms(&batch.deliveries)
+            .iter()
+            .any(|alarm| matches!(alarm, Alarm::CloseNeverWas { .. }));
+        assert_eq!(is_gone, is_told);
+        is_gone
+    };
+    assert!(!gone(&mut follower).await, "at once");
+    scene.anvil.ask("evm_increaseTime", (1_800,)).await;
+    assert!(!gone(&mut follower).await, "too soon");
+    scene.anvil.ask("evm_increaseTime", (1_900,)).await;
+    assert!(gone(&mut follower).await, "never");
+    // Whoever invented it is not believed again without a log.
+    assert!(follower.sweep().await.is_empty());
+    scene.close(&channel, 3).await;
+    let batch = follower.poll().await.unwrap();
+    assert_eq!(facts(&batch, Finality::Seen).len(), 1, "a real close is seen");
+}
+
+#[tokio::test]
+async fn p70_a_close_is_seen_although_another_endpoint_never_answers() {
+    let scene = Scene::start().await;
+    let channel = scene.open(1).await;
+    scene.anvil.mine(FINALITY).await;
+    let silent = Proxy::start(&scene.anvil.url, Lie::None).await;
+    let slow = RequestLimits { timeout: Duration::from_secs(600), ..crate::anvil::limits() };
+    let urls = [&silent.url, &scene.anvil.url];
+    let all = urls.map(|url| Endpoint::new(url, slow).unwrap());
+    let all = Endpoints::new(all.into(), profile(2)).unwrap();
+    let mut follower = scene.follower(all, &[&channel]).await;
+    silent.set(Lie::Silent);
+    scene.close(&channel, 3).await;
+    // It would wait for ten minutes.
+    let batch = follower.poll().await.unwrap();
+    assert_eq!(facts(&batch, Finality::Seen).len(), 1, "{batch:?}");
+    let is_named = |alarm: &&Alarm| matches!(alarm, Alarm::EndpointDown { .. });
+    assert_eq!(alarms(&batch.deliveries).into_iter().filter(is_named).count(), 1, "{batch:?}");
+}
+
+#[tokio::test]
+async fn p96_an_endpoint_that_answers_and_stands_still_is_named() {
+    let scene = Scene::start().await;
+    let channel = scene.open(1).await;
+    let stuck = Proxy::start(&scene.anvil.url, Lie::None).await;
+    let all = endpoints(&[&scene.anvil.url, &scene.anvil.url, &stuck.url], 2);
+    let mut follower = scene.follower(all, &[&channel]).await;
+    follower.poll().await.unwrap();
+    follower.acknowledge();
+    stuck.set(Lie::FarHead);
+    let batch = follower.poll().await.unwrap();
+    let is_named = |alarm: &&Alarm| matches!(alarm, Alarm::EndpointBehind { .. });
+    assert_eq!(alarms(&batch.deliveries).into_iter().filter(is_named).count(), 1, "{batch:?}");
 }
 
 #[tokio::test]

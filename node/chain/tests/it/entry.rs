@@ -92,6 +92,27 @@ async fn an_open_with_the_other_side_s_consent_is_paid_once_and_done_only_when_i
 }
 
 #[tokio::test]
+async fn p78_a_deposit_does_not_take_what_answering_a_close_needs() {
+    let scene = Scene::start().await;
+    let channel = scene.open(1).await;
+    let disk = Disk::default();
+    let mut one = submitter(&scene, scene.endpoints(), &disk, &[LANES[0]]).await;
+    // Enough for the deposit and its fee many times over, and for nothing more.
+    let coin = U256::from(500_000_000_000_000_u64);
+    scene.anvil.ask("anvil_setBalance", (payer(), coin)).await;
+    let id = deposit_id(&channel, b"last");
+    let refused = refusal(enter(&mut one, id, deposit(&channel, 7)).await.unwrap_err());
+    let EntryRefusal::NoReserve { needed, reserve, .. } = refused else { panic!("{refused:?}") };
+    assert!(needed < coin && needed + reserve > coin, "{needed} and {reserve}");
+    assert!(disk.entries().is_empty(), "something was kept for it");
+    // Another account of the node's can answer.
+    let mut two = submitter(&scene, scene.endpoints(), &disk, &LANES).await;
+    scene.anvil.ask("anvil_setBalance", (payer(), coin)).await;
+    let entry = enter(&mut two, id, deposit(&channel, 7)).await.unwrap();
+    assert!(matches!(entry.stage(), EntryStage::Signed(_)), "{entry:?}");
+}
+
+#[tokio::test]
 async fn p86_a_restart_between_durable_and_sent_sends_the_same_bytes_once() {
     let scene = Scene::start().await;
     let channel = scene.open(1).await;

@@ -3,12 +3,16 @@
 use crate::anvil::FINALITY;
 use crate::disk::{Disk, LANES, RICH, has_ended, nonce, order, sent, stale_close, submitter};
 use crate::proxy::{Lie, Proxy};
-use crate::scene::{PERIOD, Scene, endpoints, key};
+use crate::scene::{PERIOD, Scene, endpoints, key, profile};
 use alloy_primitives::U256;
-use lockstep_core::chain::ObligationStage;
+use lockstep_chain::endpoint::{Endpoint, RequestLimits};
+use lockstep_chain::endpoints::Endpoints;
+use lockstep_chain::submitter::SubmitterEvent as Event;
+use lockstep_core::chain::{ChainCall, Obligation, ObligationKind, ObligationStage};
+use std::time::Duration;
 
 /// Every lie that might keep a transaction from the chain.
-const LIES: [Lie; 11] = [
+const LIES: [Lie; 12] = [
     Lie::FakeReceipts,
     Lie::Nonce(0),
     Lie::Nonce(7),
@@ -18,6 +22,7 @@ const LIES: [Lie; 11] = [
     Lie::CheapGas,
     Lie::DearTip,
     Lie::Swallow,
+    Lie::DearGas,
     Lie::FarHead,
     Lie::DearHead,
 ];
@@ -110,17 +115,95 @@ async fn p70_p76_a_head_that_one_endpoint_invents_does_not_freeze_what_a_challen
 
 #[tokio::test]
 async fn p70_p73_a_price_that_one_endpoint_invents_is_not_all_that_is_offered() {
+    for lie in [Lie::DearHead, Lie::DearGas] {
+        let scene = Scene::start().await;
+        let (channel, closes_at) = stale_close(&scene, 1).await;
+        let liar = Proxy::start(&scene.anvil.url, lie).await;
+        let disk = Disk::default();
+        let both = endpoints(&[&liar.url, &scene.anvil.url], 2);
+        let mut submitter = submitter(&scene, both, &disk, &[LANES[0]]).await;
+        // Enough for the honest price, and for a small part of the budget.
+        let modest = U256::from(RICH) / U256::from(50);
+        scene.anvil.ask("anvil_setBalance", (key(LANES[0]).address(), modest)).await;
+        submitter.submit(order(&channel, channel.challenge(5, closes_at), RICH)).await.unwrap();
+        submitter.step().await.unwrap();
+        scene.anvil.mine(1).await;
+        assert_eq!(scene.stored(&channel).await.version, 5, "{lie:?}");
+    }
+}
+
+#[tokio::test]
+async fn p12_an_endpoint_that_stands_still_holds_up_no_settlement() {
     let scene = Scene::start().await;
-    let (channel, closes_at) = stale_close(&scene, 1).await;
-    let liar = Proxy::start(&scene.anvil.url, Lie::DearHead).await;
+    let (channel, _) = stale_close(&scene, 1).await;
+    let stuck = Proxy::start(&scene.anvil.url, Lie::FarHead).await;
     let disk = Disk::default();
-    let both = endpoints(&[&liar.url, &scene.anvil.url], 2);
+    let both = endpoints(&[&stuck.url, &scene.anvil.url], 2);
     let mut submitter = submitter(&scene, both, &disk, &[LANES[0]]).await;
-    // Enough for the honest price, and for a small part of the budget.
-    let modest = U256::from(RICH) / U256::from(50);
-    scene.anvil.ask("anvil_setBalance", (key(LANES[0]).address(), modest)).await;
-    submitter.submit(order(&channel, channel.challenge(5, closes_at), RICH)).await.unwrap();
+    let close = Obligation::new(channel.key(ObligationKind::Close, 0), ChainCall::Close, None);
+    submitter.submit(order(&channel, close, RICH)).await.unwrap();
+    assert!(sent(&submitter.step().await.unwrap()).is_empty(), "settled before its time");
+    scene.anvil.ask("evm_increaseTime", (PERIOD,)).await;
+    scene.anvil.mine(1).await;
     submitter.step().await.unwrap();
     scene.anvil.mine(1).await;
-    assert_eq!(scene.stored(&channel).await.version, 5);
+    assert_eq!(scene.stored(&channel).await.status, 4);
+}
+
+#[tokio::test]
+async fn p71_an_endpoint_whose_clock_runs_ahead_costs_one_failed_settlement_and_no_more() {
+    let scene = Scene::start().await;
+    let (channel, _) = stale_close(&scene, 1).await;
+    let early = Proxy::start(&scene.anvil.url, Lie::Early).await;
+    let disk = Disk::default();
+    let both = endpoints(&[&early.url, &scene.anvil.url], 2);
+    let mut submitter = submitter(&scene, both, &disk, &[LANES[0]]).await;
+    let close = Obligation::new(channel.key(ObligationKind::Close, 0), ChainCall::Close, None);
+    submitter.submit(order(&channel, close, RICH)).await.unwrap();
+    for _ in 0..6 {
+        submitter.step().await.unwrap();
+        scene.anvil.mine(1).await;
+    }
+    assert_eq!(nonce(&scene, LANES[0]).await, 1, "each failure was paid for");
+    scene.anvil.ask("evm_increaseTime", (PERIOD,)).await;
+    scene.anvil.mine(1).await;
+    submitter.step().await.unwrap();
+    scene.anvil.mine(1).await;
+    assert_eq!(scene.stored(&channel).await.status, 4);
+}
+
+#[tokio::test]
+async fn p70_an_endpoint_that_never_answers_does_not_set_the_pace_of_the_others() {
+    let scene = Scene::start().await;
+    let silent = Proxy::start(&scene.anvil.url, Lie::Silent).await;
+    let slow = RequestLimits { timeout: Duration::from_secs(600), ..crate::anvil::limits() };
+    let urls = [&silent.url, &scene.anvil.url, &scene.anvil.url];
+    let all = urls.map(|url| Endpoint::new(url, slow).unwrap());
+    let all = Endpoints::new(all.into(), profile(2)).unwrap();
+    // It would wait for ten minutes each time.
+    for _ in 0..4 {
+        let answers = all.ask_all(Endpoint::chain_id).await;
+        let is_answered: Vec<bool> = answers.iter().map(Result::is_ok).collect();
+        assert_eq!(is_answered, [false, true, true]);
+    }
+    assert_eq!(all.unhealthy().len(), 1);
+    assert!(silent.asked() < 4, "asked again and again");
+}
+
+#[tokio::test]
+async fn p70_a_new_threat_is_answered_before_what_is_only_looked_after() {
+    let scene = Scene::start().await;
+    let (old, old_deadline) = stale_close(&scene, 1).await;
+    let (new, new_deadline) = stale_close(&scene, 2).await;
+    let disk = Disk::default();
+    let mut submitter = submitter(&scene, scene.endpoints(), &disk, &LANES).await;
+    submitter.submit(order(&old, old.challenge(5, old_deadline), RICH)).await.unwrap();
+    submitter.step().await.unwrap();
+    scene.anvil.mine(1).await;
+    submitter.submit(order(&new, new.challenge(5, new_deadline), RICH)).await.unwrap();
+    let events = submitter.step().await.unwrap();
+    let place = |is_it: fn(&Event) -> bool| events.iter().position(is_it).unwrap();
+    let threat = place(|event| matches!(event, Event::Sent { .. }));
+    let tracked = place(|event| matches!(event, Event::Included { .. }));
+    assert!(threat < tracked, "{events:?}");
 }

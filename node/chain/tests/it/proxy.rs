@@ -1,5 +1,8 @@
 //! An endpoint between us and an honest node that can leave out logs, or say nothing.
 
+use alloy_primitives::Bytes;
+use alloy_sol_types::SolCall;
+use lockstep_contracts::bindings::PaymentChannel as abi;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -35,6 +38,14 @@ pub(crate) enum Lie {
     CheapGas,
     /// A tip is a coin per gas.
     DearTip,
+    /// Every call takes fifty times what it takes.
+    DearGas,
+    /// The newest block is in the far future, and every call would succeed.
+    Early,
+    /// Every channel is closing, as the newest block has it.
+    Closing,
+    /// Every request is taken, and none is answered.
+    Silent,
     /// The newest block is far ahead, costs nothing, and was long ago.
     FarHead,
     /// The newest block costs a fortune and is in the far future; every account is rich.
@@ -122,12 +133,20 @@ async fn answer(request: &Value, upstream: &str, lie: Lie) -> Value {
         }
         (Lie::NoMoney, "eth_getBalance") => done(json!("0x0")),
         (Lie::CheapGas, "eth_estimateGas") => done(json!("0x5208")),
+        (Lie::DearGas, "eth_estimateGas") => done(json!("0x3d0900")),
+        (Lie::Early, "eth_estimateGas") => done(json!("0x186a0")),
+        (Lie::Closing, "eth_call") if request["params"][1] == "latest" => {
+            let mut answer = forward(request, upstream).await;
+            close(&mut answer["result"]);
+            answer
+        }
+        (Lie::Silent, _) => std::future::pending().await,
         (Lie::DearTip, "eth_maxPriorityFeePerGas") => done(json!("0xde0b6b3a7640000")),
         (Lie::DearHead, "eth_getBalance") => done(json!(format!("{:#x}", u128::MAX))),
         (Lie::Swallow | Lie::KnowsAll, "eth_sendRawTransaction") => {
             done(json!(format!("0x{}", "11".repeat(32))))
         }
-        (Lie::FarHead | Lie::DearHead, "eth_getBlockByNumber")
+        (Lie::FarHead | Lie::DearHead | Lie::Early, "eth_getBlockByNumber")
             if request["params"][0] == "latest" =>
         {
             forge_head(forward(request, upstream).await, lie)
@@ -147,16 +166,28 @@ async fn forward(request: &Value, upstream: &str) -> Value {
 /// Another head, with a hash that is its own.
 fn forge_head(mut answer: Value, lie: Lie) -> Value {
     let block = &mut answer["result"];
-    let (number, base_fee, timestamp) = match lie {
-        Lie::FarHead => (1_u64 << 60, 0, 1_u64),
-        _ => (1_u64 << 60, u64::MAX, 1_u64 << 40),
-    };
-    block["number"] = json!(format!("{number:#x}"));
-    block["baseFeePerGas"] = json!(format!("{base_fee:#x}"));
+    if lie != Lie::Early {
+        let base_fee = if lie == Lie::FarHead { 0 } else { u64::MAX };
+        block["number"] = json!(format!("{:#x}", 1_u64 << 60));
+        block["baseFeePerGas"] = json!(format!("{base_fee:#x}"));
+    }
+    let timestamp = if lie == Lie::FarHead { 1 } else { 1_u64 << 40 };
     block["timestamp"] = json!(format!("{timestamp:#x}"));
     let header = alloy::consensus::Header::deserialize(&*block).unwrap();
     block["hash"] = json!(header.hash_slow());
     answer
+}
+
+/// A stored channel as a close would leave it.
+fn close(result: &mut Value) {
+    let data: Bytes = serde_json::from_value(result.clone()).unwrap();
+    let Some(mut channel) = lockstep_chain::decode::channel(&data) else { return };
+    channel.status = 3;
+    channel.version = 3;
+    channel.initiatingSide = 1;
+    channel.closesAt = alloy_primitives::aliases::U40::from(1_u64 << 35);
+    let data: Bytes = abi::channelOfCall::abi_encode_returns(&channel).into();
+    *result = json!(data);
 }
 
 async fn write_message(stream: &mut TcpStream, head: &str, body: &str) {

@@ -124,6 +124,18 @@ impl ChainHandle {
         answer.await.map_err(|_| ChainTaskError::Ended)?
     }
 
+    /// From now on a call for a channel may cost this much in fees, see [`super::call_budget`]. Units: wei.
+    ///
+    /// # Errors
+    /// If the tasks have ended.
+    pub async fn allow(
+        &self,
+        channel_id: ChannelId,
+        max_cost: Amount,
+    ) -> Result<(), ChainTaskError> {
+        self.tell_sender(sender::Command::Allow(channel_id, max_cost)).await
+    }
+
     /// Brings a call to the chain until it is final. It is durable when this returns, unless it is urgent and
     /// the disk fails. The same key again changes nothing.
     ///
@@ -174,6 +186,12 @@ impl ChainHandle {
     /// The chain side at a glance, without asking anybody.
     pub fn status(&self) -> ChainStatus {
         self.board.read()
+    }
+
+    /// Whether no new block has come for longer than the network takes for one: then no close would be seen, and
+    /// nothing new should be begun.
+    pub fn is_blind(&self) -> bool {
+        self.board.is_blind()
     }
 
     /// Where the contracts are.

@@ -12,6 +12,7 @@ use lockstep_chain::submitter::{Order, Submitter, SubmitterEvent};
 use lockstep_core::chain::Obligation;
 use lockstep_core::entry::{Entry, EntryId};
 use lockstep_core::ids::ChannelId;
+use lockstep_core::money::Amount;
 use std::collections::BTreeMap;
 use tokio::sync::{mpsc, oneshot};
 
@@ -24,6 +25,7 @@ type Reply<T> = oneshot::Sender<Result<T, ChainTaskError>>;
 pub(super) enum Command {
     Watch(Box<WatchedChannel>),
     Unwatch(ChannelId),
+    Allow(ChannelId, Amount),
     Submit(Box<Obligation>, Option<SignedIntent>, Reply<()>),
     Enter(Box<EntryOrder>, Reply<Entry>),
     Entry(EntryId, oneshot::Sender<Option<Entry>>),
@@ -106,6 +108,12 @@ impl Sender {
             }
             Command::Unwatch(channel_id) => {
                 self.channels.remove(&channel_id);
+                false
+            }
+            Command::Allow(channel_id, max_cost) => {
+                if let Some(channel) = self.channels.get_mut(&channel_id) {
+                    channel.max_cost = max_cost;
+                }
                 false
             }
             Command::Submit(obligation, intent, reply) => {

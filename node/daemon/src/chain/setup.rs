@@ -9,13 +9,14 @@ use super::store::{ChainStore, Kept};
 use super::watcher::Watcher;
 use alloy_primitives::B256;
 use core::time::Duration;
+use lockstep_chain::alarm::Alarm;
 use lockstep_chain::call::Contracts;
 use lockstep_chain::endpoint::{Endpoint, RequestLimits};
 use lockstep_chain::endpoints::Endpoints;
 use lockstep_chain::follower::Start;
 use lockstep_chain::port::{AccountSigner, LocalAccount};
 use lockstep_chain::profile::Profile;
-use lockstep_chain::startup;
+use lockstep_chain::startup::{self, Checked};
 use lockstep_chain::submitter::Submitter;
 use lockstep_contracts::deployment::Deployment;
 use lockstep_core::chain::CloseSighting;
@@ -52,7 +53,8 @@ pub struct ChainSetup {
     pub endpoints: Endpoints,
     /// Where the contracts are.
     pub deployment: Deployment,
-    /// Where to begin if no cursor is kept.
+    /// Where to begin if no cursor is kept. A block to begin at counts in any case: what a kept cursor has passed
+    /// may be missing in what was restored with it.
     pub start: Start,
     /// What the tasks keep goes through here; obligations, entries and the cursor are read from it too.
     pub journal: JournalHandle,
@@ -113,12 +115,14 @@ impl ChainTask {
     ) -> Result<(ChainHandle, mpsc::Receiver<ChainNews>, JoinHandle<()>), ChainTaskError> {
         let ChainSetup { endpoints, deployment, start, journal, accounts, channels, secrets } =
             setup;
-        startup::check(&endpoints, &deployment).await?;
+        let Checked { endpoints, left_out } = startup::check(&endpoints, &deployment).await?;
         let contracts = Contracts::from(&deployment);
         let store = ChainStore::new(journal, contracts.chain_id);
         let Kept { cursor, obligations, entries, origins } = store.load().await?;
-        let is_fresh = cursor.is_none();
-        let start = cursor.map_or(start, Start::Cursor);
+        let (start, is_fresh) = match (start, cursor) {
+            (Start::Now | Start::Cursor(_), Some(cursor)) => (Start::Cursor(cursor), false),
+            (Start::Block(_), _) | (_, None) => (start, true),
+        };
         let board = StatusBoard::new(contracts.chain_id, &endpoints);
         let (news, receiver) = mpsc::channel(NEWS_QUEUE);
         let submitter = Submitter::new(endpoints.clone(), contracts, store.clone(), accounts)?;
@@ -133,6 +137,9 @@ impl ChainTask {
         }
         for channel in &channels {
             watcher.watch(channel.channel_id, channel.known);
+        }
+        for endpoint in left_out {
+            watcher.tell(Alarm::EndpointLeftOut { endpoint });
         }
         secrets.into_iter().for_each(|hash| watcher.watch_secret(hash));
         let (to_watcher, for_watcher) = mpsc::channel(COMMAND_QUEUE);

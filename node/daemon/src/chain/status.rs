@@ -7,6 +7,7 @@ use lockstep_chain::error::ChainError;
 use lockstep_chain::profile::Network;
 use lockstep_core::chain::Obligation;
 use lockstep_core::time::BlockPoint;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Alarms that are remembered for display, newest last.
@@ -46,11 +47,14 @@ pub struct ChainStatus {
 
 /// Where both tasks write, and everybody reads.
 #[derive(Clone)]
-pub(super) struct StatusBoard(Arc<Mutex<ChainStatus>>);
+pub(super) struct StatusBoard {
+    status: Arc<Mutex<ChainStatus>>,
+    is_blind: Arc<AtomicBool>,
+}
 
 impl StatusBoard {
     pub(super) fn new(chain_id: u64, endpoints: &Endpoints) -> Self {
-        let board = Self(Arc::new(Mutex::new(ChainStatus {
+        let status = Arc::new(Mutex::new(ChainStatus {
             chain_id,
             network: endpoints.profile().network,
             head: None,
@@ -60,17 +64,27 @@ impl StatusBoard {
             endpoints: Vec::new(),
             owed: Vec::new(),
             alarms: Vec::new(),
-        })));
+        }));
+        let board = Self { status, is_blind: Arc::new(AtomicBool::new(false)) };
         board.note_endpoints(endpoints);
         board
     }
 
     pub(super) fn read(&self) -> ChainStatus {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(super) fn change(&self, change: impl FnOnce(&mut ChainStatus)) {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        change(&mut self.status.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Whether the chain stands still, see [`super::ChainHandle::is_blind`].
+    pub(super) fn is_blind(&self) -> bool {
+        self.is_blind.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn note_blind(&self, is_blind: bool) {
+        self.is_blind.store(is_blind, Ordering::Relaxed);
     }
 
     pub(super) fn note_endpoints(&self, endpoints: &Endpoints) {

@@ -7,6 +7,7 @@ use super::setup::WatchedChannel;
 use super::status::StatusBoard;
 use super::store::ChainStore;
 use core::time::Duration;
+use lockstep_chain::alarm::Alarm;
 use lockstep_chain::call::Contracts;
 use lockstep_chain::convert;
 use lockstep_chain::endpoints::Endpoints;
@@ -15,10 +16,11 @@ use lockstep_chain::follower::{Delivery, Follower, Origin, Sighting, Start, Vani
 use lockstep_core::chain::{ChainFact, CloseOrigin, CloseSighting, Cursor};
 use lockstep_core::error::ErrorClass;
 use lockstep_core::ids::{AccountRef, ChannelId};
-use lockstep_core::time::{BlockNumber, Finality};
+use lockstep_core::time::{BlockNumber, BlockPoint, Finality};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 /// Polls between two sweeps over the stored status of every channel.
 const SWEEP_EVERY: u32 = 50;
@@ -57,6 +59,8 @@ pub(super) struct Watcher {
     pending: Option<Cursor>,
     is_broken: bool,
     polls: u32,
+    /// The head, and since when it stands.
+    standing: (Option<BlockPoint>, Instant),
 }
 
 impl Watcher {
@@ -83,6 +87,7 @@ impl Watcher {
             pending: None,
             is_broken: false,
             polls: 0,
+            standing: (None, Instant::now()),
         })
     }
 
@@ -224,10 +229,44 @@ impl Watcher {
             self.note(&delivery).await;
             self.outbox.push(ChainNews::Delivery(delivery));
         }
+        self.note_silence();
         let Some(cursor) = cursor else { return false };
         self.pending = Some(cursor);
         self.outbox.push(ChainNews::Checkpoint(cursor));
         cursor.block.number.0.saturating_sub(before) >= CATCHING_UP_BLOCKS
+    }
+
+    /// A chain that stands still is not watched, whoever's fault that is: it is told, and nothing new is begun
+    /// until it moves again.
+    fn note_silence(&mut self) {
+        let Some(secs) = self.endpoints.profile().max_silence_secs else { return };
+        let head = self.board.read().head;
+        let now = Instant::now();
+        if head != self.standing.0 {
+            self.standing = (head, now);
+            self.board.note_blind(false);
+            return;
+        }
+        if now.duration_since(self.standing.1) < Duration::from_secs(secs) {
+            return;
+        }
+        let number = head.map(|head| head.number).unwrap_or_default();
+        if !self.board.is_blind() {
+            self.board.note_blind(true);
+            self.tell(Alarm::ChainStandsStill { number });
+        }
+        let trouble = Arc::new(ChainError::StandsStill { number, secs });
+        self.board.change(|status| {
+            status.is_following = false;
+            status.trouble.get_or_insert(trouble);
+        });
+    }
+
+    /// Somebody must look.
+    pub(super) fn tell(&mut self, alarm: Alarm) {
+        tracing::warn!(?alarm, "chain needs attention");
+        self.board.note_alarm(&alarm);
+        self.outbox.push(ChainNews::Delivery(Delivery::Alarm(alarm)));
     }
 
     fn note_trouble(&mut self, error: ChainError) {
@@ -309,7 +348,15 @@ fn attach(
     origins: &[CloseOrigin],
 ) {
     follower.watch(channel_id, known);
-    for origin in origins.iter().filter(|origin| origin.channel_id == channel_id) {
+    let own = || origins.iter().filter(|origin| origin.channel_id == channel_id);
+    // Who sent it was never learned: without a log it may be one endpoint's wrong word.
+    if let Some(known) =
+        known.filter(|known| known.finality < Finality::Final && own().count() == 0)
+    {
+        let seen_at = known.first_seen.number;
+        follower.expect(VanishedClose { channel_id, seen_at, origin: None });
+    }
+    for origin in own() {
         // Only accounts of this kind of chain were ever kept for it.
         let Ok(sender) = convert::address(origin.sender) else { continue };
         let (transaction, nonce) = (origin.transaction, origin.nonce);

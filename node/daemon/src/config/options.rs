@@ -74,8 +74,8 @@ pub struct ChainOptions {
     /// Accounts that send transactions. More than one keeps a stuck transaction from holding up other channels;
     /// each needs coins for gas. The first one also owns our side of new channels.
     pub senders: u32,
-    /// The most that one transaction may cost, in base units of the chain's own coin, where the value at risk
-    /// is in another token.
+    /// The most that one transaction may cost in fees, in base units of the chain's own coin. To save a channel
+    /// in that coin, up to half of our balance in it, if that is more.
     pub max_call_cost: String,
 }
 

@@ -1,6 +1,6 @@
 //! How a channel comes to be: who would you be, will you, yes or no.
 
-use crate::chain::WatchedChannel;
+use crate::chain::{WatchedChannel, call_budget};
 use crate::config::AcceptPolicy;
 use crate::engine::driver::{Beginning, Driver};
 use crate::engine::event::Event;
@@ -383,8 +383,8 @@ async fn start(
     Ok(handle)
 }
 
-/// What the chain side must know of a channel.
-pub(crate) fn watched_with(parts: &RecordParts, max_cost: Amount) -> WatchedChannel {
+/// What the chain side must know of a channel. `allowed` is what the operator lets any call cost.
+pub(crate) fn watched_with(parts: &RecordParts, allowed: Amount) -> WatchedChannel {
     let known = match &parts.phase {
         Phase::Disputed(dispute) => Some(dispute.sighting),
         Phase::Opening(_)
@@ -394,5 +394,6 @@ pub(crate) fn watched_with(parts: &RecordParts, max_cost: Amount) -> WatchedChan
         | Phase::Settled(_) => None,
     };
     let terms = parts.setup.terms;
+    let max_cost = call_budget(terms.token, parts.at_risk(), allowed);
     WatchedChannel { channel_id: parts.setup.channel_id(), terms, known, max_cost }
 }

@@ -226,6 +226,12 @@ impl Shared {
                 .safe("nothing was done; closes are still watched and answered")
                 .advice("`lockstep status` says why; restart the node once that is mended"));
         }
+        if self.chain.is_blind() {
+            let message = "the chain shows no new blocks, so that a close would not be seen";
+            return Err(Failure::new(FailureKind::ChainUnavailable, message)
+                .safe("nothing was done")
+                .advice("`lockstep status` shows the chain's endpoints"));
+        }
         Ok(())
     }
 }

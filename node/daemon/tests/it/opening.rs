@@ -1,6 +1,6 @@
 //! How channels come to be: with one deposit, with two, by policy and by the operator; and what is refused.
 
-use crate::kit::{Node, Pair, amount, config};
+use crate::kit::{Node, Pair, amount, config, ether};
 use lockstep::config::AcceptPolicy;
 use lockstep_rpc::backend::{Backend, Spender};
 use lockstep_rpc::failure::FailureKind;
@@ -73,6 +73,21 @@ async fn a_deposit_under_one_key_is_made_once_and_counts_when_it_is_final() {
         node.until_channel(id, "the deposit", |channel| channel.capacity == amount(1_250)).await;
     }
     assert_eq!(pair.one.channel(id).await.spendable, amount(1_250));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deposit_that_an_empty_account_could_not_make_is_made_once_the_account_is_funded() {
+    let pair = Pair::start().await;
+    let id = pair.one.open(&pair.two, 700, 300).await;
+    pair.two.join(id).await.unwrap();
+    pair.world.fund(pair.two.account, 0).await;
+    pair.two.until_channel(id, "a refusal", |channel| channel.problem.is_some()).await;
+    pair.world.fund(pair.two.account, ether(1)).await;
+    pair.world.pass(120).await;
+    for node in [&pair.one, &pair.two] {
+        node.until_channel(id, "the deposit", |channel| channel.capacity == amount(1_000)).await;
+    }
+    assert_eq!(pair.two.channel(id).await.problem, None);
 }
 
 impl Node {

@@ -1,7 +1,7 @@
 //! Carries out what a durable step leads to, in order.
 
 use super::Driver;
-use crate::chain::Revealed;
+use crate::chain::{Revealed, call_budget};
 use crate::engine::event::Event;
 use crate::engine::wording;
 use alloy_primitives::B256;
@@ -142,7 +142,14 @@ impl Driver {
     /// waiting for this driver.
     pub(super) fn submit(&self, obligation: Obligation) {
         let (shared, channel_id) = (Arc::clone(&self.shared), self.channel.channel_id());
+        let parts = self.channel.parts();
+        // P76: by what is at risk now, not when the channel began.
+        let allowed = shared.settings.max_call_cost;
+        let max_cost = call_budget(parts.setup.terms.token, parts.at_risk(), allowed);
         tokio::spawn(async move {
+            if let Err(error) = shared.chain.allow(channel_id, max_cost).await {
+                tracing::debug!(%channel_id, error = %error, "the chain side has ended");
+            }
             while let Err(error) = shared.chain.submit(obligation.clone(), None).await {
                 let error = wording::chain_of(&error);
                 tracing::warn!(%channel_id, error, "a call cannot be handed over yet");

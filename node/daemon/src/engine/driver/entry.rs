@@ -3,6 +3,7 @@
 use super::Driver;
 use crate::chain::EntryOrder;
 use crate::engine::event::Event;
+use crate::engine::lock;
 use crate::engine::shared::Shared;
 use crate::engine::wording;
 use lockstep_core::chain::ChannelStatus;
@@ -11,14 +12,18 @@ use lockstep_core::error::ErrorClass;
 use lockstep_core::ids::{ChannelId, Side};
 use lockstep_core::money::{Amount, Deposit};
 use lockstep_core::record::{Consent, Phase, RecordParts};
+use lockstep_core::time::BlockTimestamp;
 use lockstep_rpc::failure::{Failure, FailureKind};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::task::JoinHandle;
 
 /// Names the deposit that side two promised when it agreed to the channel.
 const PROMISED: &[u8] = b"promised at the open";
 /// How long until an entry is tried again that could not be ordered for a passing reason.
 const ENTER_AGAIN: Duration = Duration::from_secs(3);
+/// How long until an entry that was refused is tried again. Units: seconds of the chain.
+const AGAIN_SECS: u64 = 60;
 /// A consent that ends this soon is not used any more: the open could land too late. Units: seconds.
 const CONSENT_MARGIN_SECS: u64 = 300;
 
@@ -26,28 +31,47 @@ const CONSENT_MARGIN_SECS: u64 = 300;
 #[derive(Debug, Default)]
 pub(super) struct Progress {
     ordered: Option<EntryId>,
+    /// Orders it, until the chain side has it or refuses it.
+    task: Option<JoinHandle<()>>,
+    /// From when on what was refused is tried again.
+    again_at: Option<BlockTimestamp>,
+}
+
+impl Progress {
+    /// Whether nothing is to be done about an entry now.
+    fn has(&self, id: EntryId, now: BlockTimestamp) -> bool {
+        let is_over = self.task.as_ref().is_none_or(JoinHandle::is_finished);
+        let is_due = self.again_at.is_some_and(|again_at| now >= again_at);
+        self.ordered == Some(id) && !(is_over && is_due)
+    }
 }
 
 impl Driver {
-    /// Orders the entry that is due, once in this run: the open of side one, once side two consents, and the
-    /// promised deposit of side two, once the channel is active.
+    /// Orders the entry that is due: the open of side one, once side two consents, and the promised deposit of
+    /// side two, once the channel is active. Once in this run, and again while it is refused: the account may be
+    /// funded meanwhile, and the chain side makes no payment twice under one name.
     pub(super) fn enter_if_due(&mut self) {
         let parts = self.channel.parts();
         let Some((id, call)) = due(parts, self.channel.channel_id()) else { return };
-        if self.entry.ordered == Some(id) {
+        if self.entry.has(id, self.shared.chain_time().head()) {
             return;
         }
         self.entry.ordered = Some(id);
+        self.entry.again_at = None;
         let max_cost = self.shared.settings.max_call_cost;
         let from = self.shared.settings.account;
         let order = EntryOrder { id, from, call, max_cost };
         let (shared, channel_id) = (Arc::clone(&self.shared), self.channel.channel_id());
-        tokio::spawn(async move { enter(&shared, channel_id, order).await });
+        // A refusal that comes only after an approval finds its channel by this.
+        lock(&shared.entries).insert(id.0, channel_id);
+        self.entry.task =
+            Some(tokio::spawn(async move { enter(&shared, channel_id, order).await }));
     }
 
     pub(super) fn note_entry(&mut self, entry: &Entry) {
         let channel_id = self.channel.channel_id();
         self.beside.transaction = entry.tx().or(self.beside.transaction);
+        self.entry.again_at = None;
         let kind = entry.call().kind();
         match entry.stage() {
             EntryStage::Reverted { tx, .. } => {
@@ -78,6 +102,7 @@ impl Driver {
 
     pub(super) fn note_entry_refused(&mut self, failure: &Failure) {
         self.beside.problem = Some(failure.message.clone());
+        self.entry.again_at = self.shared.chain_time().head().checked_add_secs(AGAIN_SECS);
         self.publish();
     }
 }

@@ -71,6 +71,16 @@ impl Node {
         endpoints: Endpoints,
         channels: Vec<WatchedChannel>,
     ) -> Self {
+        Self::start_at(scene, disk, endpoints, channels, Start::Now).await
+    }
+
+    pub(crate) async fn start_at(
+        scene: &Scene,
+        disk: &Disk,
+        endpoints: Endpoints,
+        channels: Vec<WatchedChannel>,
+        start: Start,
+    ) -> Self {
         let (mut journal, _) = DiskJournal::open(&disk.data(), &Options::default()).unwrap();
         let faults = FaultPlan::default();
         let plan = faults.clone();
@@ -84,7 +94,7 @@ impl Node {
         let setup = ChainSetup {
             endpoints,
             deployment: scene.deployment.clone(),
-            start: Start::Now,
+            start,
             journal: handle,
             accounts,
             channels,

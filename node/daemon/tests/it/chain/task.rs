@@ -3,19 +3,25 @@
 use super::kit::{Disk, Node, PAYER, rich, watched};
 use crate::anvil::FINALITY;
 use crate::proxy::{Lie, Proxy};
-use crate::scene::{DEPOSIT, Scene, endpoints, is_closing, is_opened, key};
+use crate::scene::{DEPOSIT, Scene, endpoints, is_closing, is_opened, key, profile};
 use alloy_primitives::{Bytes, U256};
-use lockstep::chain::{ChainNews, ChainSetup, ChainTask, ChainTaskError, EntryOrder};
+use lockstep::chain::{
+    ChainNews, ChainSetup, ChainTask, ChainTaskError, EntryOrder, WatchedChannel,
+};
+use lockstep_chain::alarm::Alarm;
+use lockstep_chain::endpoint::Endpoint;
+use lockstep_chain::endpoints::Endpoints;
 use lockstep_chain::error::ChainError;
-use lockstep_chain::follower::Start;
+use lockstep_chain::follower::{Delivery, Start};
 use lockstep_chain::port::LocalAccount;
+use lockstep_chain::profile::Profile;
 use lockstep_chain::submitter::SubmitterEvent;
 use lockstep_core::chain::{ChainCall, ChainFact, Obligation, ObligationKind};
 use lockstep_core::entry::{EntryCall, EntryId, EntryKind, EntryStage};
 use lockstep_core::error::ErrorClass;
 use lockstep_core::ids::Side;
 use lockstep_core::money::Amount;
-use lockstep_core::time::Finality;
+use lockstep_core::time::{BlockNumber, Finality};
 use lockstep_store::journal::DiskJournal;
 use lockstep_store::open::Options;
 use lockstep_store::writer::JournalThread;
@@ -213,5 +219,65 @@ async fn a_call_for_a_channel_that_nobody_watches_is_refused_and_status_answers_
     let status = node.chain.status();
     assert_eq!(status.chain_id, 31_337);
     assert!(status.head.is_some() && status.owed.is_empty(), "{status:?}");
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p47_a_restored_node_reads_the_chain_anew_whatever_cursor_was_restored_with_it() {
+    let scene = Scene::start().await;
+    let disk = Disk::new();
+    let channel = scene.open(1).await;
+    scene.anvil.mine(5 + FINALITY).await;
+    let mut node = Node::start(&scene, &disk, Vec::new()).await;
+    scene.anvil.mine(3).await;
+    let head = node.chain.status().head.map_or(3, |head| head.number.0);
+    node.until_final(head).await;
+    node.stop().await;
+    // The kept cursor is past the open.
+    let order = vec![watched(&channel, None)];
+    let start = Start::Block(BlockNumber(0));
+    let mut node = Node::start_at(&scene, &disk, scene.endpoints(), order, start).await;
+    node.until_fact("the open is found", Finality::Final, is_opened).await;
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p42_a_chain_that_stands_still_is_told_of_until_it_moves_again() {
+    let scene = Scene::start().await;
+    let disk = Disk::new();
+    let profile = Profile { max_silence_secs: Some(1), ..profile(1) };
+    let endpoint = Endpoint::new(&scene.anvil.url, crate::anvil::limits()).unwrap();
+    let through = Endpoints::new(vec![endpoint], profile).unwrap();
+    let mut node = Node::start_on(&scene, &disk, through, Vec::new()).await;
+    node.until("the silence is told of", |news| {
+        matches!(news, ChainNews::Delivery(Delivery::Alarm(Alarm::ChainStandsStill { .. })))
+    })
+    .await;
+    assert!(node.chain.is_blind() && !node.chain.status().is_following);
+    scene.anvil.mine(1).await;
+    node.until("the head moves", |news| matches!(news, ChainNews::Delivery(Delivery::Head(_))))
+        .await;
+    // The head is handed over after it is known that the chain moves.
+    assert!(!node.chain.is_blind());
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p76_a_call_may_cost_what_is_at_risk_when_it_is_ordered() {
+    let scene = Scene::start().await;
+    let disk = Disk::new();
+    let channel = scene.open(1).await;
+    let poor = WatchedChannel { max_cost: Amount::ZERO, ..watched(&channel, None) };
+    let mut node = Node::start(&scene, &disk, vec![poor]).await;
+    scene.close(&channel, 3).await;
+    let closes_at = scene.stored(&channel).await.closesAt.to::<u64>();
+    node.chain.allow(channel.id, rich()).await.unwrap();
+    node.chain.submit(channel.challenge(5, closes_at), None).await.unwrap();
+    node.until("the challenge is sent", |news| {
+        matches!(news, ChainNews::Call(SubmitterEvent::Sent { fees, .. }) if fees.max_fee > 0)
+    })
+    .await;
+    scene.anvil.mine(1).await;
+    assert_eq!(scene.stored(&channel).await.version, 5);
     node.stop().await;
 }
