@@ -13,5 +13,6 @@ mod payment;
 mod recovery;
 mod schedule;
 mod state_machine;
+mod tower_vector;
 mod vector;
 mod withdraw;
