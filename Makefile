@@ -75,6 +75,7 @@ contracts-check:
 	cd contracts && node script/compile.mjs --check
 	cd contracts && node script/errors.mjs
 	cd contracts && node script/vectors.mjs --check
+	cd contracts && node script/tower-vectors.mjs --check
 contracts-test: setup ## Unit, fuzz and invariant tests of the contracts
 	cd contracts && $(FORGE) test --no-match-path 'test/gas/**'
 contracts-gas: ## Measure gas of whole transactions and rewrite contracts/snapshots

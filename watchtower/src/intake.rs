@@ -8,7 +8,7 @@ use alloy_primitives::Address;
 use lockstep_chain::call::Contracts;
 use lockstep_chain::endpoints::Endpoints;
 use lockstep_core::appointment::{
-    Appointment, AppointmentError, CheckedAppointment, TowerAccess, TowerAction,
+    Appointment, AppointmentError, CheckedAppointment, SealedLocks, TowerAccess, TowerAction,
 };
 use lockstep_core::digest::SigningDomain;
 use lockstep_core::ids::{AccountRef, ChannelId, Digest, Domain, NodeId, Side, Version};
@@ -243,20 +243,21 @@ impl Intake {
             return Err(RefusalCode::ChannelClosed.into());
         }
         let locks = appointment.sealed_locks.clone();
-        let (record, is_new) = match &view.record {
+        let (record, is_changed) = match &view.record {
             Some(held) if held.appointment.state.version >= appointment.state.version => {
                 self.check_access(&access, TowerAction::Watch, account, held)?;
-                (held.clone(), false)
+                self.refreshed(scene, held).await?
             }
             known => {
                 let known = known.as_ref();
                 (self.newer(scene, account, appointment.clone(), &access, known).await?, true)
             }
         };
-        let is_same = is_new || digest_of(&record.appointment) == digest_of(&appointment);
+        let is_same = digest_of(&record.appointment) == digest_of(&appointment);
         let receipt = self.promise(scene, &view, &record, access.side)?;
-        self.keep(account, head, &view, &record, is_new.then_some(locks), &receipt).await?;
-        if is_same && record.appointment.state.version == appointment.state.version {
+        let kept = is_changed.then_some((&record, is_same.then_some(locks)));
+        self.keep((account, head), &view, access.side, kept, &receipt).await?;
+        if is_same {
             return Ok(Reply::Promised(receipt));
         }
         let sealed_locks = self.shared.store.locks(channel_id).await?;
@@ -298,6 +299,18 @@ impl Intake {
         };
         let Record { withdraw_version, insured, .. } = *held;
         Ok(Record { withdraw_version, insured, ..fresh })
+    }
+
+    /// What is held, after another look where something has happened on the chain, and whether that
+    /// changed it: a promise must know of the last withdrawal.
+    async fn refreshed(&self, scene: &Scene, held: &Record) -> Result<(Record, bool), Stop> {
+        if !held.is_chain_news {
+            return Ok((held.clone(), false));
+        }
+        let Look { withdraw_version, closing, .. } =
+            look(&scene.endpoints, &scene.contracts, &held.appointment).await?;
+        let is_chain_news = closing.is_some();
+        Ok((Record { withdraw_version, is_chain_news, ..held.clone() }, true))
     }
 
     /// Whether one side's signer allows this to this account at this tower.
@@ -380,21 +393,13 @@ impl Intake {
     /// Makes the record, the reference and the account durable together, before the receipt leaves.
     async fn keep(
         &self,
-        account: NodeId,
-        head: Option<JournalHead>,
+        (account, head): (NodeId, Option<JournalHead>),
         view: &View,
-        record: &Record,
-        locks: Option<lockstep_core::appointment::SealedLocks>,
+        side: Side,
+        kept: Option<(&Record, Option<SealedLocks>)>,
         signed: &SignedReceipt,
     ) -> Result<(), Stop> {
         let receipt = &signed.receipt;
-        let side = if AccountRef::Evm(receipt.beneficiary)
-            == record.appointment.terms.participant(Side::One)
-        {
-            Side::One
-        } else {
-            Side::Two
-        };
         let reference = Reference {
             side,
             version: receipt.version,
@@ -420,7 +425,7 @@ impl Intake {
             let head = head.map(seen).or(before.head);
             changes.account = Some((account, Account { used, head, ..before }));
         }
-        if locks.is_some() {
+        if let Some((record, locks)) = kept {
             changes.record = Some(record.clone());
             changes.locks = locks;
         }

@@ -6,13 +6,19 @@
 //!
 //! In reading order: [`record`] (what is kept of a channel), [`seal`], [`store`], [`look`] (what the chain
 //! says at intake), [`intake`] (what clients ask), [`watch`] (closes, and answers to them), [`proof`]
-//! (that it still has what it promised), [`news`], [`tower`] (all of it, running), [`config`], `cli`.
+//! (that it still has what it promised), [`news`], [`tower`] (all of it, running); for the
+//! stand-alone tower [`config`], [`run`], [`admin`] (what the operator asks), [`cli`], [`clock`].
 
+pub mod admin;
+pub mod cli;
+pub mod clock;
+pub mod config;
 pub mod intake;
 pub mod look;
 pub mod news;
 pub mod proof;
 pub mod record;
+pub mod run;
 pub mod seal;
 pub mod shared;
 pub mod store;

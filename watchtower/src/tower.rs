@@ -216,6 +216,11 @@ impl Tower {
         self.boards.iter().filter_map(Board::health).collect()
     }
 
+    /// How each chain stands, for whoever asks again and again.
+    pub fn boards(&self) -> &[Board] {
+        &self.boards
+    }
+
     /// The server, for its numbers.
     pub fn server(&self) -> &TowerServer {
         &self.server

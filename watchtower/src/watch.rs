@@ -43,6 +43,8 @@ use crate::store::{Changes, TowerStore, TowerStoreError};
 const SWEEP_EVERY: u32 = 50;
 /// Polls between two looks at the gas reserve.
 const RESERVE_EVERY: u32 = 100;
+/// Polls between two looks at the balances that heartbeats show.
+const BALANCES_EVERY: u32 = 20;
 /// Channels whose stored status is asked for in one batch; public endpoints refuse much larger ones.
 const SWEEP_BATCH: usize = 50;
 /// Closes at once that the accounts should be able to answer (P78).
@@ -147,6 +149,9 @@ pub struct Watch {
     board: Board,
     news: mpsc::Sender<News>,
     polls: u32,
+    reserve: Amount,
+    /// Something below the newest block was not kept: the place to begin again must not pass it.
+    is_cursor_held: bool,
 }
 
 impl Watch {
@@ -186,6 +191,8 @@ impl Watch {
             board: Board::default(),
             news,
             polls: 0,
+            reserve: Amount::ZERO,
+            is_cursor_held: false,
         };
         watch.resume().await?;
         Ok(watch)
@@ -286,6 +293,9 @@ impl Watch {
         if self.polls.checked_rem(RESERVE_EVERY) == Some(1) {
             self.check_reserve().await;
         }
+        if self.polls.checked_rem(BALANCES_EVERY) == Some(1) {
+            self.count_reserve().await;
+        }
         self.show(is_following).await;
     }
 
@@ -293,7 +303,13 @@ impl Watch {
         let batch = self.follower.poll().await?;
         for delivery in batch.deliveries {
             match delivery {
-                Delivery::Fact(sighting) => self.note(&sighting).await?,
+                Delivery::Fact(sighting) => {
+                    // Watching goes on (P49). What was not kept is read again after a restart.
+                    if let Err(error) = self.note(&sighting).await {
+                        tracing::error!(%error, "a fact of the chain is not kept");
+                        self.is_cursor_held = true;
+                    }
+                }
                 Delivery::Head(head) => self.head = head,
                 Delivery::Finalized(block) => self.finalized = block.number,
                 Delivery::Alarm(alarm) => self.tell(News::Chain(alarm)).await,
@@ -307,7 +323,11 @@ impl Watch {
         if let Some(cursor) = batch.cursor {
             // What the facts led to is durable by now; a restart begins here (P74).
             let chain = ChainRef::Evm(self.contracts.chain_id);
-            self.store.put_cursor(chain, &cursor).await?;
+            if !self.is_cursor_held
+                && let Err(error) = self.store.put_cursor(chain, &cursor).await
+            {
+                tracing::error!(%error, "the cursor is not kept");
+            }
             self.follower.acknowledge();
         }
         Ok(())
@@ -581,12 +601,17 @@ impl Watch {
         }
     }
 
-    async fn show(&self, is_following: bool) {
+    async fn count_reserve(&mut self) {
         let mut reserve = Amount::ZERO;
         for lane in &self.lanes {
-            let Ok(balance) = self.endpoints.balance(*lane).await else { continue };
+            // Without an answer the last count stands.
+            let Ok(balance) = self.endpoints.balance(*lane).await else { return };
             reserve = reserve.checked_add(Amount::from_u256(balance)).unwrap_or(Amount::MAX);
         }
+        self.reserve = reserve;
+    }
+
+    async fn show(&self, is_following: bool) {
         let head = self.endpoints.newest_header().await;
         let (point, head_hash) =
             head.map_or((self.head, B256::ZERO), |head| (head.point(), head.hash));
@@ -598,7 +623,7 @@ impl Watch {
             finalized_number: self.finalized.0,
             lanes: count(self.lanes.len()),
             lanes_busy: count(self.submitter.owed().count().min(self.lanes.len())),
-            gas_reserve: reserve,
+            gas_reserve: self.reserve,
             is_following,
         };
         self.board.set(health, point.timestamp);

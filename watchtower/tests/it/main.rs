@@ -18,6 +18,7 @@ mod anvil;
 mod intake;
 mod kit;
 mod possession;
+mod process;
 #[allow(dead_code, reason = "the chain's own tests use all of it")]
 #[path = "../../../node/chain/tests/it/scene.rs"]
 mod scene;

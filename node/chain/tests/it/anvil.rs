@@ -36,7 +36,9 @@ impl Anvil {
     }
 
     pub(crate) fn start_with(options: &[&str]) -> Self {
-        let tool = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../contracts/script/tool.sh");
+        let folders = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+        let mut tools = folders.map(|folder| folder.join("contracts/script/tool.sh"));
+        let tool = tools.find(|tool| tool.exists()).expect("a crate of this repository");
         let mut child = Command::new(tool)
             .args(["anvil", "--port", "0", "--no-mining", "--slots-in-an-epoch", "1"])
             .args(["--order", "fifo", "--base-fee", "1000000000"])

@@ -14,5 +14,6 @@ mod protection;
 mod recovery;
 mod schedule;
 mod state_machine;
+mod tower_vector;
 mod vector;
 mod withdraw;

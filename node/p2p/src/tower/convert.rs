@@ -578,3 +578,6 @@ pub(super) fn push_from(body: &Body) -> Result<Option<Push>, Malformed> {
         | Body::Error(_) => Ok(None),
     }
 }
+
+#[cfg(test)]
+mod tests;

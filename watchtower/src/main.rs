@@ -1,0 +1,7 @@
+//! The stand-alone watchtower.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    lockstep_watchtower::cli::main()
+}

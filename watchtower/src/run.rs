@@ -1,0 +1,351 @@
+//! A stand-alone tower's life: from its folder and settings to a signal that ends it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use alloy_primitives::hex;
+use lockstep_chain::call::Contracts;
+use lockstep_chain::endpoint::{Endpoint, RequestLimits};
+use lockstep_chain::endpoints::Endpoints;
+use lockstep_chain::error::ChainError;
+use lockstep_chain::follower::Start;
+use lockstep_chain::port::{AccountRefused, AccountSigner, LocalAccount};
+use lockstep_chain::profile::{Network, ProfileError};
+use lockstep_chain::startup;
+use lockstep_contracts::deployment::{Deployment, DeploymentError};
+use lockstep_core::error::ErrorClass;
+use lockstep_core::signature::SignerKey;
+use lockstep_p2p::Multiaddr;
+use lockstep_p2p::tower::TowerLimits;
+use lockstep_signer::KeyRing;
+use lockstep_signer::account::AccountError;
+use lockstep_signer::harden::{HardenError, harden_process};
+use lockstep_signer::keystore::{KeystoreError, seed_file};
+use lockstep_signer::secret::{Password, PinError, PinPolicy};
+use serde_json::{Value, json};
+use thiserror::Error;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::admin::{Admin, Counters, stage_name};
+use crate::clock::TowerClock;
+use crate::config::{ChainConfig, Config};
+use crate::news::News;
+use crate::tower::{Herald, Tower, TowerError, TowerSetup};
+use crate::watch::WatchSetup;
+
+/// Accounts of one chain in the phrase; each chain has its own (P98).
+const ACCOUNTS_PER_CHAIN: u32 = 64;
+/// Chains that have accounts of their own; chain ids further apart share them.
+const CHAINS: u64 = 1 << 24;
+/// Most accounts that send on one chain.
+const MAX_LANES: u32 = 32;
+
+/// Why a tower does not run.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// The process could leak what it reads.
+    #[error("keys are not read, since this process could leak them")]
+    Harden(#[from] HardenError),
+    /// The seed can't be read.
+    #[error(transparent)]
+    Keystore(#[from] KeystoreError),
+    /// The seed can't be kept out of swap.
+    #[error(transparent)]
+    Pin(#[from] PinError),
+    /// An address to listen at is none.
+    #[error("{address} is not a multiaddr")]
+    Address {
+        /// Which.
+        address: Box<str>,
+    },
+    /// No chain is set.
+    #[error("no chain is set: add a [[chain]] to tower.toml")]
+    NoChain,
+    /// An endpoint's address is none.
+    #[error("endpoint {index} of a chain is not an address")]
+    Endpoint {
+        /// Which, from 0.
+        index: usize,
+    },
+    /// A deployment record can't be read.
+    #[error("deployment record {} cannot be read", .path.display())]
+    Record {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A deployment record is not to be trusted.
+    #[error("deployment record {} is not to be trusted", .path.display())]
+    Deployment {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: Box<DeploymentError>,
+    },
+    /// A chain is not known.
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
+    /// A chain can't be asked, or serves other contracts.
+    #[error(transparent)]
+    Chain(Box<ChainError>),
+    /// No account comes out of the seed.
+    #[error(transparent)]
+    Account(#[from] AccountError),
+    /// An account can't be used.
+    #[error(transparent)]
+    Refused(#[from] AccountRefused),
+    /// The tower itself.
+    #[error(transparent)]
+    Tower(Box<TowerError>),
+    /// The system.
+    #[error("the system refuses")]
+    System(#[from] std::io::Error),
+    /// A part of the tower has ended by itself.
+    #[error("a part of the tower has broken down")]
+    BrokeDown,
+}
+
+impl From<ChainError> for RunError {
+    fn from(error: ChainError) -> Self {
+        Self::Chain(Box::new(error))
+    }
+}
+
+impl From<TowerError> for RunError {
+    fn from(error: TowerError) -> Self {
+        Self::Tower(Box::new(error))
+    }
+}
+
+impl RunError {
+    /// What the operator does about it.
+    pub fn class(&self) -> ErrorClass {
+        match self {
+            Self::Harden(error) => error.class(),
+            Self::Keystore(error) => error.class(),
+            Self::Pin(error) => error.class(),
+            Self::Address { .. }
+            | Self::NoChain
+            | Self::Endpoint { .. }
+            | Self::Record { .. }
+            | Self::Deployment { .. }
+            | Self::System(_) => ErrorClass::Refused,
+            Self::Profile(error) => error.class(),
+            Self::Chain(error) => error.class(),
+            Self::Account(error) => error.class(),
+            Self::Refused(error) => error.class(),
+            Self::Tower(error) => error.class(),
+            Self::BrokeDown => ErrorClass::Fatal,
+        }
+    }
+}
+
+/// Where the seed is.
+#[must_use]
+pub fn seed_path(data_dir: &Path) -> PathBuf {
+    data_dir.join("seed.json")
+}
+
+/// Where the token for the operator's questions is.
+#[must_use]
+pub fn token_path(data_dir: &Path) -> PathBuf {
+    data_dir.join("admin.token")
+}
+
+/// Where a running tower says how clients find it.
+#[must_use]
+pub fn address_path(data_dir: &Path) -> PathBuf {
+    data_dir.join("tower.address")
+}
+
+/// Opens the keys of a folder.
+///
+/// # Errors
+/// [`RunError`].
+pub fn open_keys(
+    data_dir: &Path,
+    password: &Password,
+    allow_swap: bool,
+) -> Result<KeyRing, RunError> {
+    let phrase = seed_file::open(&seed_path(data_dir), password)?;
+    let policy = if allow_swap { PinPolicy::BestEffort } else { PinPolicy::Required };
+    Ok(KeyRing::new(&phrase, policy)?)
+}
+
+/// The index of an account in the phrase.
+#[must_use]
+pub fn account_index(chain_id: u64, number: u32) -> u32 {
+    let chain = u32::try_from(chain_id.checked_rem(CHAINS).unwrap_or_default()).unwrap_or_default();
+    let first = chain.saturating_mul(ACCOUNTS_PER_CHAIN);
+    first.saturating_add(number.min(ACCOUNTS_PER_CHAIN.saturating_sub(1)))
+}
+
+/// Runs until a signal ends it.
+///
+/// # Errors
+/// [`RunError`] if it does not start, or a part of it breaks down.
+pub async fn run(data_dir: &Path, config: &Config, password: &Password) -> Result<(), RunError> {
+    // Before a key is read: no core dumps, no debugger.
+    harden_process()?;
+    let keys = Arc::new(open_keys(data_dir, password, config.allow_swap)?);
+    if config.chain.is_empty() {
+        return Err(RunError::NoChain);
+    }
+    let (mut watches, mut accounts) = (Vec::new(), Vec::new());
+    for chain in &config.chain {
+        let (watch, shown) = watch_of(chain, &keys, config.stagger).await?;
+        watches.push(watch);
+        accounts.push(shown);
+    }
+    let setup = TowerSetup {
+        keys: Arc::clone(&keys),
+        listen: addresses(&config.listen)?,
+        external: addresses(&config.external)?,
+        policy: config.policy(),
+        limits: TowerLimits::default(),
+        watches,
+        heartbeat: Duration::from_secs(config.heartbeat_secs.max(1)),
+        clock: Arc::new(TowerClock::start()),
+        cache_bytes: config.cache_mib.saturating_mul(1024 * 1024),
+    };
+    let counters = Arc::new(Counters::default());
+    let mut tower = Tower::start(data_dir, setup, herald(&counters)).await?;
+    let outcome = attend(&mut tower, data_dir, config, counters, Value::Array(accounts)).await;
+    notify(sd_notify::NotifyState::Stopping);
+    tower.stop().await;
+    outcome
+}
+
+/// From listening to the signal that ends it.
+async fn attend(
+    tower: &mut Tower,
+    data_dir: &Path,
+    config: &Config,
+    counters: Arc<Counters>,
+    accounts: Value,
+) -> Result<(), RunError> {
+    let (mut stop, mut end) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let address = tower.listening().await.ok_or(RunError::BrokeDown)?;
+    std::fs::write(address_path(data_dir), format!("{address}\n"))?;
+    let token = std::fs::read_to_string(token_path(data_dir))?.trim().to_owned();
+    let admin = Admin {
+        store: tower.store().clone(),
+        server: tower.server().clone(),
+        boards: tower.boards().to_vec(),
+        address: address.clone(),
+        counters,
+        accounts,
+        token,
+    };
+    let admin = admin.serve(config.admin).await?;
+    tracing::info!(%address, "the tower serves clients");
+    notify(sd_notify::NotifyState::Ready);
+    let mut look = tokio::time::interval(Duration::from_secs(1));
+    let outcome = loop {
+        tokio::select! {
+            _ = stop.recv() => break Ok(()),
+            _ = end.recv() => break Ok(()),
+            _ = look.tick() => {
+                if !tower.is_whole() {
+                    break Err(RunError::BrokeDown);
+                }
+                notify(sd_notify::NotifyState::Watchdog);
+            }
+        }
+    };
+    admin.abort();
+    outcome
+}
+
+/// Writes to the log what an operator must see, and counts it.
+fn herald(counters: &Arc<Counters>) -> Herald {
+    let counters = Arc::clone(counters);
+    Arc::new(move |news| {
+        counters.note(news);
+        match news {
+            News::Acted(acted) => tracing::info!(
+                channel_id = %acted.channel_id,
+                version = acted.posted_version.0,
+                stage = stage_name(acted.stage),
+                tx_hash = ?acted.tx_hash,
+                "a close is dealt with"
+            ),
+            News::Failed { channel_id, settled, held } => tracing::error!(
+                %channel_id,
+                settled = settled.0,
+                version = held.0,
+                "a channel was settled below what was promised"
+            ),
+            News::HalfOfWindow { channel_id, before } => tracing::error!(
+                %channel_id,
+                before = before.0,
+                "half of the window is gone and the answer is not final"
+            ),
+            News::Chain(alarm) => tracing::warn!(?alarm, "the chain side needs attention"),
+        }
+    })
+}
+
+async fn watch_of(
+    chain: &ChainConfig,
+    keys: &KeyRing,
+    is_staggered: bool,
+) -> Result<(WatchSetup, Value), RunError> {
+    let path = &chain.deployment;
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| RunError::Record { path: path.clone(), source })?;
+    let deployment = Deployment::from_json(&text)
+        .map_err(|source| RunError::Deployment { path: path.clone(), source: Box::new(source) })?;
+    let profile = Network::of_chain_id(deployment.chain_id)?.profile()?;
+    let mut all = Vec::new();
+    for (index, url) in chain.endpoints.iter().enumerate() {
+        let endpoint = Endpoint::new(url, RequestLimits::default());
+        all.push(endpoint.map_err(|_| RunError::Endpoint { index })?);
+    }
+    let endpoints = Endpoints::new(all, profile)?;
+    startup::check(&endpoints, &deployment).await?;
+    let mut accounts: Vec<Arc<dyn AccountSigner>> = Vec::new();
+    let mut shown = Vec::new();
+    for number in 0..chain.lanes.clamp(1, MAX_LANES) {
+        let account = keys.account(account_index(deployment.chain_id, number))?;
+        shown.push(account.address().to_string());
+        accounts.push(Arc::new(LocalAccount::from_secret(&account.expose_secret())?));
+    }
+    let own = keys.node_id().ok().and_then(|key| SignerKey::parse(&key.0).ok());
+    let watch = WatchSetup {
+        endpoints,
+        contracts: Contracts::from(&deployment),
+        start: Start::Now,
+        accounts,
+        max_cost: chain.max_cost(),
+        stagger: own.filter(|_| is_staggered).map(|own| own.address()),
+    };
+    Ok((watch, json!({ "chainId": deployment.chain_id, "lanes": shown })))
+}
+
+fn addresses(texts: &[String]) -> Result<Vec<Multiaddr>, RunError> {
+    let parse = |text: &String| {
+        text.parse().map_err(|_| RunError::Address { address: text.as_str().into() })
+    };
+    texts.iter().map(parse).collect()
+}
+
+fn notify(state: sd_notify::NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        tracing::debug!(%error, "the service manager is not told");
+    }
+}
+
+/// A token that nobody guesses.
+///
+/// # Errors
+/// If the system gives no randomness.
+pub fn draw_token() -> Result<String, RunError> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|_| std::io::Error::from(std::io::ErrorKind::Other))?;
+    Ok(hex::encode(bytes))
+}

@@ -1,0 +1,184 @@
+//! The program itself: made, run, asked, killed.
+
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use lockstep_core::ids::Side;
+use lockstep_p2p::tower::{PutOutcome, TowerAddress};
+use serde_json::Value;
+
+use crate::anvil::FINALITY;
+use crate::kit::{Client, LOOK, PATIENCE, appointment, mine_until};
+use crate::scene::Scene;
+
+/// Kills, one after the other, at moments that differ. More of them: `KILLS=100`.
+const KILLS: u8 = 10;
+
+struct Program {
+    dir: tempfile::TempDir,
+    child: Option<Child>,
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+impl Program {
+    /// A new tower for a scene.
+    fn make(scene: &Scene) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let password = dir.path().join("password");
+        std::fs::write(&password, "correct horse\n").unwrap();
+        std::fs::set_permissions(&password, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let deployment = dir.path().join("dev.json");
+        std::fs::write(&deployment, scene.deployment.to_json().unwrap()).unwrap();
+        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let settings = format!(
+            "listen = [\"/ip4/127.0.0.1/tcp/0\"]\nadmin = \"{free}\"\npassword_file = {password:?}\n\
+             allow_swap = true\nmin_window_secs = 1000\nstagger = false\nheartbeat_secs = 1\n\
+             cache_mib = 16\n[[chain]]\nendpoints = [\"{}\"]\ndeployment = {deployment:?}\nlanes = 2\n",
+            scene.anvil.url
+        );
+        let program = Self { dir, child: None };
+        let config = program.dir.path().join("settings.toml");
+        std::fs::write(&config, settings).unwrap();
+        let made = program.run(&["init", "--json"]);
+        assert!(made.status.success(), "{made:?}");
+        let made: Value = serde_json::from_slice(&made.stdout).unwrap();
+        assert_eq!(made["words"].as_str().unwrap().split(' ').count(), 24);
+        program
+    }
+
+    fn data_dir(&self) -> PathBuf {
+        self.dir.path().join("tower")
+    }
+
+    fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lockstep-watchtower"));
+        command.args(words).arg("--data-dir").arg(self.data_dir());
+        command.arg("--config").arg(self.dir.path().join("settings.toml"));
+        command
+    }
+
+    fn run(&self, words: &[&str]) -> Output {
+        self.command(words).output().unwrap()
+    }
+
+    fn ask(&self, word: &str) -> Value {
+        let answer = self.run(&[word, "--json"]);
+        assert!(answer.status.success(), "{answer:?}");
+        serde_json::from_slice(&answer.stdout).unwrap()
+    }
+
+    /// Starts it and waits until clients are served.
+    async fn start(&mut self) -> TowerAddress {
+        let file = self.data_dir().join("tower.address");
+        if file.exists() {
+            std::fs::remove_file(&file).unwrap();
+        }
+        let log = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.dir.path().join("log"))
+            .unwrap();
+        let child = self.command(&["run"]).stdout(Stdio::null()).stderr(log).spawn().unwrap();
+        self.child = Some(child);
+        let waiting = async {
+            loop {
+                if let Some(address) = address_in(&file) {
+                    return address;
+                }
+                let ended = self.child.as_mut().unwrap().try_wait().unwrap();
+                assert!(ended.is_none(), "{ended:?}: {}", self.log());
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, waiting).await.expect("it serves clients")
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
+    }
+
+    /// SIGKILL: nothing is written, closed or said any more.
+    fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+}
+
+fn address_in(file: &Path) -> Option<TowerAddress> {
+    let text = std::fs::read_to_string(file).ok()?;
+    text.ends_with('\n').then(|| text.parse().unwrap())
+}
+
+async fn fund(scene: &Scene, info: &Value) {
+    for lane in info["accounts"][0]["lanes"].as_array().unwrap() {
+        scene.anvil.fund(lane.as_str().unwrap().parse().unwrap()).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p70_p74_a_tower_that_is_killed_at_any_moment_of_an_answer_answers_every_close() {
+    let kills = std::env::var("KILLS").map_or(KILLS, |text| text.parse().unwrap());
+    let scene = Scene::start().await;
+    let mut program = Program::make(&scene);
+    let mut address = program.start().await;
+    fund(&scene, &program.ask("info")).await;
+    for round in 0..kills {
+        let channel = scene.open(round.wrapping_add(1)).await;
+        let client = Client::connect(&address, 1).await;
+        let left = appointment(&scene, &channel, 7, 20);
+        let outcome = client.link.put(left, client.watch(&scene, &channel, Side::Two)).await;
+        assert!(matches!(outcome, Ok(PutOutcome::Promised(_))), "{outcome:?}");
+        scene.close(&channel, 3).await;
+        // From at once to after the answer is in a block, in steps that no two rounds share.
+        tokio::time::sleep(LOOK * u32::from(round) * 3).await;
+        if round % 3 == 2 {
+            scene.anvil.mine(1).await;
+        }
+        program.kill();
+        if round % 2 == 1 {
+            // What was seen becomes final while nobody looks.
+            scene.anvil.mine(FINALITY + 1).await;
+        }
+        address = program.start().await;
+        mine_until(&scene, "the answer", || async { scene.stored(&channel).await.version == 7 })
+            .await;
+    }
+    let stats = program.ask("stats");
+    assert_eq!(stats["channels"], kills);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_operator_is_told_where_the_tower_is_what_it_holds_and_what_it_lacks() {
+    let scene = Scene::start().await;
+    let mut program = Program::make(&scene);
+    let again = program.run(&["init"]);
+    assert_eq!(again.status.code(), Some(3), "{again:?}");
+    let unreached = program.run(&["stats"]);
+    assert_eq!(unreached.status.code(), Some(4), "{unreached:?}");
+    let address = program.start().await;
+    let info = program.ask("info");
+    assert_eq!(info["address"], address.to_string());
+    fund(&scene, &info).await;
+    let channel = scene.open(1).await;
+    let client = Client::connect(&address, 1).await;
+    let left = appointment(&scene, &channel, 7, 20);
+    client.link.put(left, client.watch(&scene, &channel, Side::Two)).await.unwrap();
+    let stats = program.ask("stats");
+    assert_eq!((&stats["channels"], &stats["clients"]), (&Value::from(1), &Value::from(1)));
+    let listed = program.ask("appointments");
+    assert_eq!(listed[0]["channelId"], channel.id.to_string());
+    assert_eq!(listed[0]["version"], 7);
+    assert_eq!(program.ask("clients")[0]["used"], 1);
+    program.kill();
+    let info = program.ask("info");
+    assert_eq!(info["address"], address.to_string(), "the address is known while it is down");
+}
