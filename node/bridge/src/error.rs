@@ -264,6 +264,12 @@ impl BridgeError {
         }
     }
 
+    /// Whether a contract has refused a call.
+    pub fn is_revert(&self) -> bool {
+        let Self::Chain { source: ChainError::Endpoint(error), .. } = self else { return false };
+        error.revert().is_some()
+    }
+
     /// For `map_err`: something of L1.
     pub fn on_l1(source: impl Into<ChainError>) -> Self {
         Self::Chain { layer: Layer::L1, source: source.into() }

@@ -8,7 +8,7 @@ use lockstep_chain::endpoint::{Endpoint, EndpointError};
 use lockstep_chain::endpoints::{Endpoints, majority};
 use lockstep_chain::error::ChainError;
 use lockstep_chain::rpc::{At, BlockTag, CallRequest, Receipt};
-use lockstep_core::time::BlockPoint;
+use lockstep_core::time::{BlockPoint, BlockTimestamp};
 
 /// One of the two chains, as several endpoints show it.
 #[derive(Clone, Debug)]
@@ -175,6 +175,39 @@ impl Reader {
     pub async fn head(&self) -> Result<BlockPoint, BridgeError> {
         let header = self.endpoints.newest_header().await.map_err(|error| self.failed(error))?;
         Ok(header.point())
+    }
+
+    /// The hash of a block on a quorum's word.
+    ///
+    /// # Errors
+    /// If too few agree.
+    pub async fn block_hash(&self, number: u64) -> Result<B256, BridgeError> {
+        let is_hashed = self.endpoints.profile().has_ethereum_hash;
+        let tag = BlockTag::Number(number);
+        let header = self.endpoints.ask_quorum(|endpoint| endpoint.header(tag, is_hashed)).await;
+        Ok(header.map_err(|error| self.failed(error))?.hash)
+    }
+
+    /// The last block that is not later than a time.
+    ///
+    /// # Errors
+    /// If none answers.
+    pub async fn block_at(&self, time: BlockTimestamp) -> Result<u64, BridgeError> {
+        let is_hashed = self.endpoints.profile().has_ethereum_hash;
+        let (mut low, mut high) = (0_u64, self.head().await?.number.0);
+        while low < high {
+            // Upwards, or the last two would never meet.
+            let middle = high.saturating_sub(high.saturating_sub(low) / 2);
+            let tag = BlockTag::Number(middle);
+            let header = self.endpoints.ask_any(|endpoint| endpoint.header(tag, is_hashed)).await;
+            let header = header.map_err(|error| self.failed(error))?;
+            if header.point().timestamp <= time {
+                low = middle;
+            } else {
+                high = middle.saturating_sub(1);
+            }
+        }
+        Ok(low)
     }
 
     /// Native coin of an account. Units: wei.

@@ -107,7 +107,7 @@ pub fn encode_entry(contracts: &Contracts, call: &EntryCall) -> Result<Payload, 
 /// Side 2's consent in the contract's packed form.
 ///
 /// Source: `IPaymentChannel.openChannel`, parameter `accept`.
-fn acceptance((open, by): &(Open, StateSignature)) -> Bytes {
+pub fn acceptance((open, by): &(Open, StateSignature)) -> Bytes {
     let minimum = open.min_deposit1.to_u256().to_be_bytes::<32>();
     [minimum.as_slice(), &open.deadline.0.to_be_bytes(), &by.0].concat().into()
 }

@@ -266,6 +266,24 @@ impl Endpoint {
         Ok(header)
     }
 
+    /// A whole header, its hash recomputed.
+    ///
+    /// # Errors
+    /// If it can't be read, or its hash is not its own.
+    pub fn full_header(
+        &self,
+        method: &'static str,
+        found: &Value,
+    ) -> Result<alloy::consensus::Header, EndpointError> {
+        let malformed = |_| self.error(method, RequestError::Malformed);
+        let shown = self.read_header(method, found, false)?;
+        let full = alloy::consensus::Header::deserialize(found).map_err(malformed)?;
+        match full.hash_slow() == shown.hash {
+            true => Ok(full),
+            false => Err(self.error(method, RequestError::Malformed)),
+        }
+    }
+
     /// Logs that match.
     ///
     /// # Errors

@@ -1,4 +1,8 @@
 //! The networks themselves: they are real, they do what their knobs say, and they end with their parent.
 
 mod arbitrum;
+mod force;
+mod fund;
 mod optimism;
+mod scene;
+mod withdraw;
