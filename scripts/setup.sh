@@ -30,6 +30,9 @@ if ! is_fresh tests/devnet/genesis/package-lock.json tests/devnet/genesis/node_m
   stamp tests/devnet/genesis/package-lock.json tests/devnet/genesis/node_modules/.stamp
 fi
 
+# Arbitrum's contracts and SDK, for its local network.
+scripts/devnet-arbitrum.sh
+
 if [ -f contracts/requirements.txt ] && ! is_fresh contracts/requirements.txt .venv/.stamp; then
   say "Python packages (halmos)"
   python3 -m venv .venv

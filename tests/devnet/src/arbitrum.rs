@@ -24,11 +24,11 @@ pub use validator::Asserted;
 
 use crate::chain::LocalChain;
 use abi::IArbSysDouble;
-use alloy_primitives::{Address, B256, Bytes, U64};
+use alloy_primitives::{Address, B256, Bytes, U64, U256};
 use alloy_sol_types::SolCall;
 use arbos::ArbOs;
 use deploy::Crew;
-use lockstep_bridge::arbitrum::abi::ARB_SYS;
+use lockstep_bridge::arbitrum::abi::{ARB_SYS, IInbox};
 use serde_json::json;
 use server::Server;
 use std::sync::Arc;
@@ -100,6 +100,9 @@ pub struct Network {
 /// Blocks of L1 until one is final.
 const FINALITY_BLOCKS: u64 = 3;
 
+/// Ether that the bridge holds from the start.
+const BACKING_ETHER: u64 = 1_000;
+
 impl Network {
     /// Starts both chains and deploys everything.
     ///
@@ -124,21 +127,22 @@ impl Network {
         let crew = Crew { owner: accounts[0], sequencer: accounts[1] };
         let contracts = deploy::rollup(&l1, &settings, crew).await;
         let tokens = token_bridge::connect(&l1, &l2, crew.owner, contracts.inbox).await;
-        let arbos = ArbOs::install(
-            settings.l2_chain_id,
-            l1.clone(),
-            l2.clone(),
-            contracts,
-            crew.sequencer,
-            settings.knobs,
-        )
-        .await;
+        let arbos =
+            ArbOs::install(&settings, l1.clone(), l2.clone(), contracts, crew.sequencer).await;
         let arbos = Arc::new(Mutex::new(arbos));
         let server = Server::start(arbos.clone(), settings.l2_port).await;
         let network =
             Self { l1, l2, contracts, tokens, owner: crew.owner, settings, arbos, server };
+        network.back().await;
         network.finalize_l1().await;
         network
+    }
+
+    /// Puts ether into the bridge, since the rollup's accounts begin with some that nobody has paid in.
+    async fn back(&self) {
+        let ether = U256::from(BACKING_ETHER) * U256::from(10).pow(U256::from(18));
+        let call = IInbox::depositEthCall {};
+        deploy::transact(&self.l1, self.owner, self.contracts.inbox, ether, &call).await;
     }
 
     /// Where users reach the rollup.

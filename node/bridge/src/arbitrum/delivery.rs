@@ -208,9 +208,22 @@ impl Arbitrum {
             | TicketState::Canceled { is_final: false } => wait(Waiting::ForL2Finality),
             TicketState::Redeemed { is_final: true } => self.delivered(arrival).await?,
             TicketState::Refused => wait(Waiting::ForOperator),
-            TicketState::Canceled { is_final: true } => wait(Waiting::Nothing)
-                .after(TransferEvent::RefundFinal)
-                .after(TransferEvent::DeliveryFailed(RecoverAction::Cancel)),
+            TicketState::Canceled { is_final: true } => {
+                let refunded = wait(Waiting::Nothing).after(TransferEvent::RefundFinal);
+                match arrival.stage {
+                    DepositStage::Expired(_) => refunded,
+                    DepositStage::Planned
+                    | DepositStage::Sent
+                    | DepositStage::L1Final
+                    | DepositStage::Delivered
+                    | DepositStage::Credited
+                    | DepositStage::FailedRecoverable(_)
+                    | DepositStage::Refunded
+                    | DepositStage::Abandoned => {
+                        refunded.after(TransferEvent::DeliveryFailed(RecoverAction::Cancel))
+                    }
+                }
+            }
             TicketState::Expired => self.expired(arrival).await?,
             TicketState::Kept { timeout, is_final } => {
                 self.keep(arrival, timeout, is_final).await?

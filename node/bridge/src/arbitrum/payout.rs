@@ -6,7 +6,7 @@ use super::exit::Exit;
 use super::message::index_of;
 use super::notes::WithdrawNotes;
 use super::root::Search;
-use super::site::Site;
+use super::site::{Site, is_refusal};
 use super::withdrawing::L1_BLOCK_SECS;
 use crate::courier::{attempts, stage_of};
 use crate::error::BridgeError;
@@ -14,7 +14,7 @@ use crate::rollup::{Progress, Sent};
 use crate::step::{Call, Layer, Next, Step, StepKind, Waiting};
 use alloy_primitives::{B256, U256};
 use alloy_sol_types::{SolCall, SolEvent};
-use lockstep_chain::rpc::{At, Receipt};
+use lockstep_chain::rpc::{At, CallRequest, Receipt};
 use lockstep_core::entry::EntryStage;
 use lockstep_core::ids::ChainRef;
 use lockstep_core::time::BlockTimestamp;
@@ -194,8 +194,16 @@ impl Arbitrum {
         if self.l1.read(site.outbox, &is_spent).await? {
             return Ok(payout);
         }
-        let step = Step { kind: StepKind::Finalize, attempt: tried };
         let call = execute_call(site, exit, proof);
+        // The root is valid for ever, so a payout that can't be made now is made later and not paid for in vain.
+        match self.l1.estimate(&CallRequest::view(call.to, call.data.clone())).await {
+            Ok(_) => {}
+            Err(error) if is_refusal(&error) => {
+                return Ok(Progress::waits(Next::unknown(Waiting::ForOperator)));
+            }
+            Err(error) => return Err(error),
+        }
+        let step = Step { kind: StepKind::Finalize, attempt: tried };
         Ok(Progress { call: Some((step, call)), ..payout })
     }
 }

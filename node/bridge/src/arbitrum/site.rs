@@ -92,18 +92,9 @@ async fn refuse_custom_coin(l1: &Reader, bridge: Address) -> Result<(), BridgeEr
     match l1.read(bridge, &INativeToken::nativeTokenCall {}).await {
         Ok(token) if !token.is_zero() => Err(BridgeError::CustomGasToken),
         Ok(_) => Ok(()),
-        Err(error) if is_revert(&error) => Ok(()),
+        Err(error) if error.is_revert() => Ok(()),
         Err(error) => Err(error),
     }
-}
-
-/// Whether a contract refused what was asked.
-pub(super) fn is_revert(error: &BridgeError) -> bool {
-    use lockstep_chain::error::ChainError;
-    let BridgeError::Chain { source: ChainError::Endpoint(cause), .. } = error else {
-        return false;
-    };
-    cause.revert().is_some()
 }
 
 /// Whether a node has tried a call and it did not work, for whatever reason: a revert, a bad instruction, gas.

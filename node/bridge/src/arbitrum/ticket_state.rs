@@ -4,7 +4,6 @@ use super::Arbitrum;
 use super::abi::{ARB_RETRYABLE_TX, IArbRetryableTx};
 use super::delivery::attempts_in;
 use super::keeper::TicketState;
-use super::site::is_revert;
 use super::ticket::LIFETIME_SECS;
 use crate::error::BridgeError;
 use crate::reading::Landed;
@@ -41,7 +40,7 @@ impl Arbitrum {
                 let timeout = u64::try_from(timeout).unwrap_or(u64::MAX);
                 Ok(TicketState::Kept { timeout, is_final })
             }
-            Err(error) if is_revert(&error) => self.vanished(id, receipt).await,
+            Err(error) if error.is_revert() => self.vanished(id, receipt).await,
             Err(error) => Err(error),
         }
     }

@@ -4,6 +4,7 @@
 //! gas for L1 data, `block.number` as L1's, a ticket and its attempt in one block, the sweep of expired tickets.
 //! Source: nitro `arbos/tx_processor.go`, `arbos/parse_l2.go`.
 
+use super::Settings;
 use super::abi::{Attempt, IArbRetryableTxDouble, IArbSysDouble};
 use super::deploy::L1Contracts;
 use super::names::{Known, Names};
@@ -21,7 +22,7 @@ use lockstep_bridge::arbitrum::delayed::{
 use lockstep_bridge::arbitrum::ether_deposit::EtherDeposit;
 use lockstep_bridge::arbitrum::submission::{MIN_AUTO_REDEEM_GAS, submission_cost};
 use lockstep_bridge::arbitrum::ticket::{Origin, Ticket, escrow_of};
-use lockstep_chain::rpc::{BlockTag, Receipt};
+use lockstep_chain::rpc::Receipt;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -66,6 +67,8 @@ pub(super) struct ArbOs {
     pub(super) contracts: L1Contracts,
     pub(super) sequencer: Address,
     pub(super) knobs: Knobs,
+    /// Seconds between two blocks of L1 that are made at once.
+    pub(super) l1_block_secs: u64,
     pub(super) names: Names,
     pub(super) batches: Vec<Batch>,
     /// The first block that has the precompiles.
@@ -91,13 +94,13 @@ impl Pool {
 impl ArbOs {
     /// Installs the precompiles.
     pub(super) async fn install(
-        chain_id: u64,
+        settings: &Settings,
         l1: Arc<LocalChain>,
         l2: Arc<LocalChain>,
         contracts: L1Contracts,
         sequencer: Address,
-        knobs: Knobs,
     ) -> Self {
+        let (chain_id, knobs) = (settings.l2_chain_id, settings.knobs);
         for (address, name) in [(ARB_SYS, "ArbSys"), (ARB_RETRYABLE_TX, "ArbRetryableTx")] {
             l2.ask("anvil_setCode", json!([address, precompile(name)])).await;
         }
@@ -113,6 +116,7 @@ impl ArbOs {
             contracts,
             sequencer,
             knobs,
+            l1_block_secs: settings.l1_block_secs.unwrap_or(12),
             names: Names::default(),
             batches: Vec::new(),
             genesis,
@@ -308,7 +312,7 @@ impl ArbOs {
         self.tickets.insert(id, Held { ticket, from, is_over: false });
         self.l2_scanned = receipt.block_number().0;
         if let Some(scheduled) = scheduled_in(&receipt) {
-            self.attempt(&scheduled, price).await;
+            self.attempt(&scheduled).await;
         }
     }
 
@@ -320,7 +324,8 @@ impl ArbOs {
     }
 
     /// Runs a ticket once.
-    async fn attempt(&mut self, scheduled: &IArbRetryableTx::RedeemScheduled, price: U256) {
+    async fn attempt(&mut self, scheduled: &IArbRetryableTx::RedeemScheduled) {
+        let price = U256::from(self.knobs.base_fee);
         let Some(held) = self.tickets.get(&scheduled.ticketId).filter(|held| !held.is_over) else {
             return;
         };
@@ -389,9 +394,7 @@ impl ArbOs {
         self.l2_scanned = head;
         for log in logs {
             if let Ok(event) = IArbRetryableTx::RedeemScheduled::decode_log(&log.inner) {
-                let block = log.block_number.expect("a mined log");
-                let price = self.l2.header(BlockTag::Number(block)).await.base_fee();
-                self.attempt(&event.data, U256::from(price)).await;
+                self.attempt(&event.data).await;
             } else if let Ok(event) = IArbRetryableTx::Canceled::decode_log(&log.inner)
                 && let Some(held) = self.tickets.get(&event.ticketId)
             {

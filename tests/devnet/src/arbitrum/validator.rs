@@ -141,6 +141,6 @@ impl ArbOs {
     }
 
     pub(super) async fn mine_l1(&self, blocks: u64) {
-        self.l1.ask("anvil_mine", json!([U64::from(blocks), U64::from(12)])).await;
+        self.l1.ask("anvil_mine", json!([U64::from(blocks), U64::from(self.l1_block_secs)])).await;
     }
 }

@@ -161,6 +161,7 @@ pub(crate) fn local_network() -> BridgeNetwork {
         l2_chain_id: L2_CHAIN_ID,
         entry: SYSTEM_CONFIG,
         entry_code_hash: None,
+        token_router: None,
         source: "the local network".to_owned(),
         date: "2026-11-23".to_owned(),
     }

@@ -7,7 +7,7 @@ use alloy_primitives::B256;
 use futures::{AsyncReadExt, AsyncWriteExt};
 use lockstep_core::signature::StateSignature;
 use lockstep_p2p::convert;
-use lockstep_p2p::handshake::{Handshake, HandshakeEnd, Hello, PROTOCOL_VERSION};
+use lockstep_p2p::handshake::{Handshake, HandshakeEnd, Hello, PROTOCOL_VERSION, Purpose};
 use lockstep_proto::v1;
 use lockstep_proto::v1::peer_frame::Body;
 use prost::Message;
@@ -160,7 +160,8 @@ fn proof(
         | Lie::NoKey
         | Lie::NoProof => {}
     }
-    let signed = Handshake { protocol_version: ours.protocol_version, signer, verifier };
+    let purpose = Purpose::Channel;
+    let signed = Handshake { protocol_version: ours.protocol_version, purpose, signer, verifier };
     identity.sign(signed.digest())
 }
 

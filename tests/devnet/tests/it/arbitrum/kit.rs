@@ -203,6 +203,26 @@ pub(crate) struct World {
     pub(crate) theirs: Address,
 }
 
+/// The network as its data file would have it.
+pub(crate) fn described(network: &Network) -> BridgeNetwork {
+    BridgeNetwork {
+        stack: Stack::Arbitrum,
+        l1_chain_id: network.settings.l1_chain_id,
+        l2_chain_id: network.settings.l2_chain_id,
+        entry: network.contracts.inbox,
+        entry_code_hash: None,
+        token_router: Some(network.tokens.l1_router),
+        source: "a local network".to_owned(),
+        date: "2026-01-02".to_owned(),
+    }
+}
+
+/// The product's adapter for a network.
+pub(crate) fn adapter(network: &Network, bridge: BridgeNetwork) -> Arbitrum {
+    let l1 = endpoints(network.l1.url(), Kind::Ethereum);
+    Arbitrum::new(bridge, l1, endpoints(network.url(), Kind::Arbitrum))
+}
+
 fn endpoints(url: &str, kind: Kind) -> Endpoints {
     let endpoint = Endpoint::new(url, RequestLimits::default()).unwrap();
     let profile = Profile { quorum: 1, ..kind.profile().unwrap() };
@@ -217,19 +237,8 @@ impl World {
     pub(crate) async fn start_with(settings: Settings, room: HeadRoom) -> Self {
         let network = Arc::new(Network::start(settings).await);
         let contracts = deploy(&network).await;
-        let bridge = BridgeNetwork {
-            stack: Stack::Arbitrum,
-            l1_chain_id: settings.l1_chain_id,
-            l2_chain_id: settings.l2_chain_id,
-            entry: network.contracts.inbox,
-            entry_code_hash: None,
-            token_router: Some(network.tokens.l1_router),
-            source: "a local network".to_owned(),
-            date: "2026-01-02".to_owned(),
-        };
-        let l1 = endpoints(network.l1.url(), Kind::Ethereum);
-        let l2 = endpoints(network.url(), Kind::Arbitrum);
-        let rollup = Arc::new(Arbitrum::new(bridge, l1, l2).with_room(room));
+        let bridge = described(&network);
+        let rollup = Arc::new(adapter(&network, bridge).with_room(room));
         rollup.check().await.unwrap();
         let (payer, ours, theirs) =
             (Address::repeat_byte(0xa1), Address::repeat_byte(0xb1), Address::repeat_byte(0xb2));

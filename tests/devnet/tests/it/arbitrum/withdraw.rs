@@ -130,6 +130,26 @@ async fn a_payout_that_somebody_else_made_is_seen_and_not_paid_for_again() {
 }
 
 #[tokio::test]
+async fn a_payout_that_would_fail_now_is_not_paid_for_and_made_later() {
+    let mut world = World::start().await;
+    let id = begin(&mut world, ETHER, DEPOSIT).await;
+    world.until(id, INITIATED).await;
+    let asserted = world.network.assert_state().await;
+    world.until(id, PROPOSED).await;
+    world.network.confirm(&asserted).await;
+    let bridge = world.network.contracts.bridge;
+    let held = world.network.l1.balance(bridge).await;
+    world.network.l1.set_balance(bridge, U256::ZERO).await;
+    world.until(id, FINALIZABLE).await;
+    world.until_quiet().await;
+    assert_eq!(world.courier.view(id).unwrap().next.waiting, Waiting::ForOperator);
+    assert_eq!(world.sender.count(), 1, "nothing was sent to L1");
+    world.network.l1.set_balance(bridge, held).await;
+    world.until(id, DONE).await;
+    assert_eq!(world.network.l1.balance(RECIPIENT).await, U256::from(DEPOSIT));
+}
+
+#[tokio::test]
 async fn a_contract_is_refused_as_the_recipient_of_ether() {
     let world = World::start().await;
     let mut order = world.withdraw_order(ETHER, DEPOSIT);
