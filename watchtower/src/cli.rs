@@ -152,7 +152,9 @@ fn for_people(answer: &Value) -> String {
             let parts = fields.iter().map(|(name, value)| format!("{name} {}", plain(value)));
             parts.collect::<Vec<_>>().join("  ")
         }
-        other => plain(other),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            plain(value)
+        }
     };
     match answer {
         Value::Null => String::new(),
@@ -162,14 +164,16 @@ fn for_people(answer: &Value) -> String {
             let parts = fields.iter().map(|(name, value)| format!("{name}: {}", plain(value)));
             parts.collect::<Vec<_>>().join("\n")
         }
-        other => plain(other),
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => plain(answer),
     }
 }
 
 fn plain(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
-        other => other.to_string(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+            value.to_string()
+        }
     }
 }
 

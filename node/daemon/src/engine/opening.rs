@@ -217,7 +217,7 @@ fn tell_of_offer(shared: &Shared, peer: NodeId, channel_id: ChannelId) {
             "a channel is offered, and waits for the operator"
         ),
         None => {
-            tracing::debug!(%channel_id, peer_id = %hex(&peer.0), "one more channel is offered")
+            tracing::debug!(%channel_id, peer_id = %hex(&peer.0), "one more channel is offered");
         }
     }
 }
