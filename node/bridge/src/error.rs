@@ -201,6 +201,9 @@ pub enum BridgeError {
     /// What was seen does not fit the transfer.
     #[error("what was seen does not fit the transfer")]
     Event(#[from] TransferError),
+    /// The contracts have not been checked yet.
+    #[error("the bridge's contracts have not been checked yet: try again in a moment")]
+    NotReady,
     /// Nobody can send now.
     #[error("the node is stopping")]
     Stopping,
@@ -218,9 +221,11 @@ impl BridgeError {
     pub fn class(&self) -> ErrorClass {
         match self {
             Self::Chain { source, .. } => source.class(),
-            Self::BadProof { .. } | Self::NoProof { .. } | Self::Event(_) | Self::Stopping => {
-                ErrorClass::Transient
-            }
+            Self::BadProof { .. }
+            | Self::NoProof { .. }
+            | Self::Event(_)
+            | Self::NotReady
+            | Self::Stopping => ErrorClass::Transient,
             Self::Store(_) => ErrorClass::Fatal,
             Self::WrongChain { .. }
             | Self::WrongPair { .. }

@@ -2,6 +2,7 @@
 
 mod force;
 mod fund;
+mod node;
 mod optimism;
 mod scene;
 mod withdraw;
