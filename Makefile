@@ -5,6 +5,7 @@ FORGE := script/tool.sh forge
 NEXTEST := $(shell cargo nextest --version > /dev/null 2>&1 && echo yes)
 N ?= 100
 MINUTES ?= 120
+KILLS ?= 200
 
 .PHONY: help
 help: ## Show this list
@@ -26,7 +27,7 @@ test: setup ## Run all tests
 
 check: fmt-check lint unit ## Format, lints, unit tests: what every commit passes
 
-.PHONY: fmt fmt-check lint unit doctest bench bench-build bench-quick bench-parts
+.PHONY: fmt fmt-check lint unit e2e doctest bench bench-build bench-quick bench-parts
 fmt: ## Format Rust and Solidity
 	cargo fmt --all
 	cd contracts && $(FORGE) fmt
@@ -41,6 +42,13 @@ ifeq ($(NEXTEST),yes)
 else
 	cargo test --workspace --all-features --locked --lib --bins --tests
 endif
+e2e: ## Real nodes against each other, the chain and strangers
+	cargo build --locked -p lockstep
+ifeq ($(NEXTEST),yes)
+	cargo nextest run --locked -p lockstep-e2e $(if $(CI),--profile ci)
+else
+	cargo test --locked -p lockstep-e2e
+endif
 doctest:
 	cargo test --workspace --all-features --locked --doc
 bench-build: setup
@@ -54,7 +62,7 @@ bench-quick: bench-build ## Run every case of the benchmark once, only to see th
 bench-parts: ## Criterion benches of core, signer and journal
 	cargo bench --locked -p lockstep-core -p lockstep-signer -p lockstep-store
 
-.PHONY: sim sim-long fuzz core-mutants powercut soak
+.PHONY: sim sim-long fuzz core-mutants powercut soak soak-e2e
 sim: ## 20,000 seeds of the simulator
 	cargo run --locked -p lockstep-sim -- --seeds 20000
 sim-long: ## Simulator for MINUTES=120 minutes, with seeds of its own
@@ -65,7 +73,11 @@ core-mutants: ## Plant bugs in the core; the simulator must find each
 	cargo run --locked -p lockstep-sim --bin core-mutants
 powercut: ## Cut the power under the journal N=100 times
 	scripts/powercut.sh $(N)
-soak: sim-long core-mutants contracts-prove contracts-mutants ## Everything that takes hours
+soak-e2e: ## Nodes that are killed KILLS=200 times, and 10,000 hostile connections
+	cargo build --locked -p lockstep
+	KILLS=$(KILLS) cargo test --locked -p lockstep-e2e --test it -- crash
+	HOSTILE_CONNECTIONS=10000 cargo test --locked -p lockstep-e2e --test hostile -- p64_a_crowd p64_a_node
+soak: sim-long core-mutants soak-e2e contracts-prove contracts-mutants ## Everything that takes hours
 	scripts/powercut.sh $(N)
 
 .PHONY: devnet

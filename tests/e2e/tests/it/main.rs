@@ -2,6 +2,7 @@
 #![allow(unreachable_pub)]
 
 mod bad_input;
+mod chain;
 mod crash;
 mod life;
 mod loss;
