@@ -11,7 +11,7 @@ use alloy_primitives::{Address, B256};
 use lockstep_core::chain::{
     ChainCall, CloseSighting, Cursor, EventPosition, Evidence, StoredPoint,
 };
-use lockstep_core::ids::{AccountRef, ChainRef, Side, Version};
+use lockstep_core::ids::{AccountRef, ChainRef, ChannelId, Side, Version};
 use lockstep_core::message::{PeerMessage, SignedState};
 use lockstep_core::money::Amount;
 use lockstep_core::record::{ClosingStage, Dispute, Phase, RecordParts};
@@ -202,7 +202,8 @@ impl Corpora {
                 amount: Amount::from(1_000_u64),
                 stage,
             };
-            self.stored(&TransferRecord { transfer, memo: vec![1, 2] });
+            let channel = Some(ChannelId(B256::repeat_byte(5)));
+            self.stored(&TransferRecord { transfer, channel, memo: vec![1, 2] });
         }
         self.stored(&chain);
         self.stored(&key);
