@@ -147,34 +147,29 @@ fn say(text: &str) -> io::Result<()> {
 
 /// One line for each field, or for each row of a list.
 fn for_people(answer: &Value) -> String {
-    let line = |value: &Value| match value {
-        Value::Object(fields) => {
-            let parts = fields.iter().map(|(name, value)| format!("{name} {}", plain(value)));
-            parts.collect::<Vec<_>>().join("  ")
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
-            plain(value)
-        }
+    let fields = |fields: &serde_json::Map<String, Value>, colon: &str, between: &str| {
+        let parts = fields.iter().map(|(name, value)| format!("{name}{colon} {}", plain(value)));
+        parts.collect::<Vec<_>>().join(between)
     };
-    match answer {
-        Value::Null => String::new(),
-        Value::Array(rows) if rows.is_empty() => "none".to_owned(),
-        Value::Array(rows) => rows.iter().map(line).collect::<Vec<_>>().join("\n"),
-        Value::Object(fields) => {
-            let parts = fields.iter().map(|(name, value)| format!("{name}: {}", plain(value)));
-            parts.collect::<Vec<_>>().join("\n")
-        }
-        Value::Bool(_) | Value::Number(_) | Value::String(_) => plain(answer),
+    if answer.is_null() {
+        return String::new();
     }
+    if let Some(answer) = answer.as_object() {
+        return fields(answer, ":", "\n");
+    }
+    let Some(rows) = answer.as_array() else { return plain(answer) };
+    if rows.is_empty() {
+        return "none".to_owned();
+    }
+    let line = |row: &Value| match row.as_object() {
+        Some(row) => fields(row, "", "  "),
+        None => plain(row),
+    };
+    rows.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 fn plain(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
-            value.to_string()
-        }
-    }
+    value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned)
 }
 
 fn carry_out(args: &Args) -> Result<Value, Failure> {

@@ -230,7 +230,6 @@ async fn attend(
 ) -> Result<(), RunError> {
     let (mut stop, mut end) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let address = tower.listening().await.ok_or(RunError::BrokeDown)?;
-    std::fs::write(address_path(data_dir), format!("{address}\n"))?;
     let token = std::fs::read_to_string(token_path(data_dir))?.trim().to_owned();
     let admin = Admin {
         store: tower.store().clone(),
@@ -242,6 +241,8 @@ async fn attend(
         token,
     };
     let admin = admin.serve(config.admin).await?;
+    // Last: whoever waits for it finds everything else there.
+    std::fs::write(address_path(data_dir), format!("{address}\n"))?;
     tracing::info!(%address, "the tower serves clients");
     notify(sd_notify::NotifyState::Ready);
     let mut look = tokio::time::interval(Duration::from_secs(1));

@@ -126,6 +126,14 @@ impl Board {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).map(|(_, time)| time)
     }
 
+    /// The chain can't be asked now; what was seen last stands.
+    fn lost(&self) {
+        let mut board = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((health, _)) = board.as_mut() {
+            health.is_following = false;
+        }
+    }
+
     fn set(&self, health: ChainHealth, time: BlockTimestamp) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((health, time));
     }
@@ -195,6 +203,9 @@ impl Watch {
             is_cursor_held: false,
         };
         watch.resume().await?;
+        // Whoever is served next needs the chain's time.
+        watch.count_reserve().await;
+        watch.show(true).await;
         Ok(watch)
     }
 
@@ -612,9 +623,12 @@ impl Watch {
     }
 
     async fn show(&self, is_following: bool) {
-        let head = self.endpoints.newest_header().await;
-        let (point, head_hash) =
-            head.map_or((self.head, B256::ZERO), |head| (head.point(), head.hash));
+        // Promises are dated by this: no date is better than one of no block.
+        let Ok(head) = self.endpoints.newest_header().await else {
+            self.board.lost();
+            return;
+        };
+        let (point, head_hash) = (head.point(), head.hash);
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let health = ChainHealth {
             chain_id: self.contracts.chain_id,
