@@ -79,3 +79,8 @@ contracts-prove-short:
 	contracts/script/prove.sh --short
 contracts-mutants: setup ## Plant bugs in the contract; every one must be found
 	cd contracts && node script/mutants.mjs
+
+.PHONY: devnet
+ROLLUP ?= optimism
+devnet: setup ## Local L1 and rollup from the real bridge contracts, ROLLUP=optimism or arbitrum, until ctrl-c
+	cargo run --locked -p lockstep-devnet -- $(ROLLUP)
