@@ -60,6 +60,11 @@ powercut: ## Cut the power under the journal N=100 times
 soak: sim-long core-mutants contracts-prove contracts-mutants ## Everything that takes hours
 	scripts/powercut.sh $(N)
 
+.PHONY: devnet
+ROLLUP ?= optimism
+devnet: setup ## A local L1 and rollup (ROLLUP=optimism or arbitrum) from the real bridge contracts, until ctrl-c
+	cargo run --locked -p lockstep-devnet --bin devnet -- $(ROLLUP)
+
 .PHONY: contracts contracts-check contracts-test contracts-gas contracts-gas-check contracts-prove contracts-prove-short contracts-mutants
 contracts: setup ## Compile the contracts and rewrite contracts/artifacts
 	cd contracts && $(FORGE) fmt && node script/compile.mjs
@@ -67,6 +72,7 @@ contracts-check:
 	cd contracts && node script/compile.mjs --check
 	cd contracts && node script/errors.mjs
 	cd contracts && node script/vectors.mjs --check
+	cd contracts && node script/optimism.mjs --check
 contracts-test: setup ## Unit, fuzz and invariant tests of the contracts
 	cd contracts && $(FORGE) test --no-match-path 'test/gas/**'
 contracts-gas: ## Measure gas of whole transactions and rewrite contracts/snapshots
@@ -79,8 +85,3 @@ contracts-prove-short:
 	contracts/script/prove.sh --short
 contracts-mutants: setup ## Plant bugs in the contract; every one must be found
 	cd contracts && node script/mutants.mjs
-
-.PHONY: devnet
-ROLLUP ?= optimism
-devnet: setup ## Local L1 and rollup from the real bridge contracts, ROLLUP=optimism or arbitrum, until ctrl-c
-	cargo run --locked -p lockstep-devnet -- $(ROLLUP)

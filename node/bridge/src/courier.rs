@@ -11,6 +11,7 @@ use crate::rollup::{Progress, Rollup, Sent};
 use crate::step::{Call, Layer, Next, Step, StepKind, Waiting};
 use alloy_primitives::{Address, B256};
 use lockstep_core::entry::{EntryId, EntryStage};
+use lockstep_core::ids::ChannelId;
 use lockstep_core::transfer::{
     DepositStage, Transfer, TransferEvent, TransferRecord, TransferStage, WithdrawStage,
 };
@@ -38,11 +39,20 @@ struct Parcel {
     next: Next,
 }
 
+impl Parcel {
+    fn view(&self) -> TransferView {
+        let TransferRecord { transfer, channel, .. } = self.record;
+        TransferView { transfer, channel, next: self.next }
+    }
+}
+
 /// A transfer as shown to people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TransferView {
     /// The transfer.
     pub transfer: Transfer,
+    /// The channel that it funds, if it does.
+    pub channel: Option<ChannelId>,
     /// What comes next.
     pub next: Next,
 }
@@ -84,15 +94,12 @@ impl<S: TransferStore, P: Postman> Courier<S, P> {
 
     /// Every transfer, in the order of names.
     pub fn views(&self) -> impl Iterator<Item = TransferView> {
-        self.parcels
-            .values()
-            .map(|parcel| TransferView { transfer: parcel.record.transfer, next: parcel.next })
+        self.parcels.values().map(Parcel::view)
     }
 
     /// One of them.
     pub fn view(&self, id: B256) -> Option<TransferView> {
-        let parcel = self.parcels.get(&id)?;
-        Some(TransferView { transfer: parcel.record.transfer, next: parcel.next })
+        self.parcels.get(&id).map(Parcel::view)
     }
 
     /// Begins a transfer: durable first, then sent. A name that is known changes nothing.
@@ -106,9 +113,8 @@ impl<S: TransferStore, P: Postman> Courier<S, P> {
             let (old, new) = (&known.record.transfer, &record.transfer);
             let is_same = (old.from, old.to, old.token, old.amount)
                 == (new.from, new.to, new.token, new.amount);
-            let next = known.next;
             return match is_same {
-                true => Ok(TransferView { transfer: *old, next }),
+                true => Ok(known.view()),
                 false => Err(BridgeError::OtherTransfer),
             };
         }

@@ -213,6 +213,9 @@ pub enum BridgeError {
     /// What was seen does not fit the transfer.
     #[error("what was seen does not fit the transfer")]
     Event(#[from] TransferError),
+    /// The contracts have not been checked yet.
+    #[error("the bridge's contracts have not been checked yet: try again in a moment")]
+    NotReady,
     /// Nobody can send now.
     #[error("the node is stopping")]
     Stopping,
@@ -234,6 +237,7 @@ impl BridgeError {
             | Self::NoProof { .. }
             | Self::AbsurdFee
             | Self::Event(_)
+            | Self::NotReady
             | Self::Stopping => ErrorClass::Transient,
             Self::Store(_) => ErrorClass::Fatal,
             Self::WrongChain { .. }

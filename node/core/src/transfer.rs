@@ -4,7 +4,7 @@
 //! label and never forgets money.
 
 use crate::error::ErrorClass;
-use crate::ids::{AccountRef, ChainRef};
+use crate::ids::{AccountRef, ChainRef, ChannelId};
 use crate::money::Amount;
 use crate::time::BlockTimestamp;
 use alloy_primitives::B256;
@@ -263,6 +263,8 @@ pub const MAX_MEMO_BYTES: usize = 96 * 1024;
 pub struct TransferRecord {
     /// The transfer.
     pub transfer: Transfer,
+    /// The channel that it funds, if it does.
+    pub channel: Option<ChannelId>,
     /// The adapter's own words, which nobody else reads.
     ///
     /// Shape: at most [`MAX_MEMO_BYTES`].
@@ -275,7 +277,7 @@ impl TransferRecord {
     /// # Errors
     /// As [`Transfer::apply`].
     pub fn apply(&self, event: TransferEvent) -> Result<Self, TransferError> {
-        Ok(Self { transfer: self.transfer.apply(event)?, memo: self.memo.clone() })
+        Ok(Self { transfer: self.transfer.apply(event)?, ..self.clone() })
     }
 }
 

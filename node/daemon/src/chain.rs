@@ -23,3 +23,4 @@ pub use handle::{ChainHandle, EntryOrder, Revealed};
 pub use news::ChainNews;
 pub use setup::{ChainSetup, ChainTask, WatchedChannel, accounts, connect};
 pub use status::{ChainStatus, EndpointStatus};
+pub(crate) use store::ChainStore;

@@ -5,6 +5,7 @@
 
 mod amount;
 mod args;
+mod bridge;
 mod channel;
 mod completion;
 mod configuration;
@@ -92,7 +93,13 @@ async fn ask(
         Command::Reject(args) => channel::reject(&args, session, terminal).await,
         Command::Cancel(args) => channel::cancel(&args, session, terminal).await,
         Command::Deposit(args) => channel::deposit(&args, session, terminal).await,
+        Command::Withdraw(args) if args.to == args::Destination::L1 => {
+            bridge::withdraw(&args, session, terminal).await
+        }
         Command::Withdraw(args) => channel::withdraw(&args, session, terminal).await,
+        Command::Fund(args) => bridge::fund(&args, session, terminal).await,
+        Command::Transfers(args) => bridge::transfers(&args, session, terminal).await,
+        Command::Networks(args) => bridge::networks(&args, session, terminal).await,
         Command::Channels(args) => channel::list(&args, session, terminal).await,
         Command::Close(args) => channel::close(&args, session, terminal).await,
         Command::ForceClose(args) => channel::force_close(&args, session, terminal).await,

@@ -14,8 +14,8 @@ pub use address::{address_of, remove_address, write_address};
 pub use layer::{ConfigError, Layers, Loaded, Source, Value};
 pub use network::{BUILT_IN, NetworkFile, is_network_name};
 pub use options::{
-    AcceptPolicy, ChainKind, ChainOptions, ChannelOptions, Config, JournalOptions, KeyOptions,
-    LogFormat, LogOptions, MetricsOptions, P2pOptions, RpcOptions,
+    AcceptPolicy, BridgeOptions, ChainKind, ChainOptions, ChannelOptions, Config, JournalOptions,
+    KeyOptions, LogFormat, LogOptions, MetricsOptions, P2pOptions, RpcOptions,
 };
 pub use sample::{file_with, sample};
 pub use spec::{OptionKind, OptionSpec, specs};

@@ -1,5 +1,6 @@
 //! A state channel node.
 
+pub mod bridge;
 pub mod chain;
 pub mod cli;
 pub mod clock;

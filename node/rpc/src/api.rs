@@ -4,11 +4,11 @@ use crate::method::{Method, NoParams, Scope};
 use crate::types::{
     AccessToken, AccessTokenCall, Backup, BackupReport, BatchReceipt, CancelOpen, CashCredit,
     Channel, ChannelCall, ChannelList, CheckCall, CheckReport, Connect, CreateAccessToken,
-    CreateInvite, CreateInvoice, Deposit, Event, EventPage, ForceClose, ForceCloseReport,
+    CreateInvite, CreateInvoice, Deposit, Event, EventPage, ForceClose, ForceCloseReport, Fund,
     GetPayment, HashText, Invite, InviteCall, InviteDetails, Invoice, InvoiceCall, JoinChannel,
-    ListChannels, ListEvents, ListPayments, NewAccessToken, NodeInfo, OpenChannel, Pay, PayBatch,
-    Payment, PaymentPage, Peer, PendingOpen, Proof, Recover, RecoverReport, RejectChannel, Status,
-    Subscribe, Withdraw,
+    ListChannels, ListEvents, ListPayments, NetworkReport, NewAccessToken, NodeInfo, OpenChannel,
+    Pay, PayBatch, Payment, PaymentPage, Peer, PendingOpen, Proof, Recover, RecoverReport,
+    RejectChannel, Status, Subscribe, Transfer, Withdraw, WithdrawToL1,
 };
 
 /// Who the node is.
@@ -165,6 +165,38 @@ pub const CASH_CREDIT: Method<CashCredit, HashText> = Method::new(
     Scope::Admin,
     &["token"],
     "Fetches payouts that the contract could not deliver; answers with the transaction's hash.",
+);
+
+/// Funds from L1.
+pub const FUND: Method<Fund, Transfer> = Method::new(
+    "lockstep_fund",
+    Scope::Admin,
+    &["channelId", "amount", "l1Token", "idempotencyKey"],
+    "Funds a channel from L1 with one L1 transaction.",
+);
+
+/// To L1.
+pub const WITHDRAW_TO_L1: Method<WithdrawToL1, Transfer> = Method::new(
+    "lockstep_withdrawToL1",
+    Scope::Admin,
+    &["amount", "token", "recipient", "idempotencyKey"],
+    "Takes money of this node's account on the rollup to L1; proof and payout follow by themselves.",
+);
+
+/// Transfers.
+pub const LIST_TRANSFERS: Method<NoParams, Vec<Transfer>> = Method::new(
+    "lockstep_listTransfers",
+    Scope::Read,
+    &[],
+    "Transfers between L1 and the rollup, with what each waits for.",
+);
+
+/// Networks.
+pub const LIST_NETWORKS: Method<NoParams, Vec<NetworkReport>> = Method::new(
+    "lockstep_listNetworks",
+    Scope::Read,
+    &[],
+    "What the networks cost and how long they take, read from their chains now.",
 );
 
 /// Closes together.

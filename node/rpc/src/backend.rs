@@ -8,10 +8,10 @@ use crate::failure::Failure;
 use crate::types::{
     Backup, BackupReport, BatchReceipt, CancelOpen, CashCredit, Channel, ChannelCall, ChannelList,
     CheckCall, CheckReport, Connect, CreateInvite, CreateInvoice, Deposit, EventKind, EventPage,
-    ForceClose, ForceCloseReport, GetPayment, Invite, InviteCall, InviteDetails, Invoice,
-    InvoiceCall, JoinChannel, ListChannels, ListEvents, ListPayments, NodeInfo, OpenChannel, Pay,
-    PayBatch, Payment, PaymentPage, Peer, PendingOpen, Proof, Recover, RecoverReport,
-    RejectChannel, Status, Withdraw,
+    ForceClose, ForceCloseReport, Fund, GetPayment, Invite, InviteCall, InviteDetails, Invoice,
+    InvoiceCall, JoinChannel, ListChannels, ListEvents, ListPayments, NetworkReport, NodeInfo,
+    OpenChannel, Pay, PayBatch, Payment, PaymentPage, Peer, PendingOpen, Proof, Recover,
+    RecoverReport, RejectChannel, Status, Transfer, Withdraw, WithdrawToL1,
 };
 use alloy_primitives::B256;
 use lockstep_core::ids::AccountRef;
@@ -88,7 +88,19 @@ pub trait Backend: Send + Sync + 'static {
     /// Takes money out while the channel stays open.
     fn withdraw(&self, call: Withdraw) -> impl Future<Output = Answer<Channel>> + Send;
 
-    /// Fetches payouts that could not be delivered; answers with the transaction's hash.
+    /// Funds a channel from L1.
+    fn fund(&self, call: Fund) -> impl Future<Output = Answer<Transfer>> + Send;
+
+    /// Takes money of our account on the rollup to L1.
+    fn withdraw_to_l1(&self, call: WithdrawToL1) -> impl Future<Output = Answer<Transfer>> + Send;
+
+    /// Transfers between L1 and the rollup.
+    fn transfers(&self) -> impl Future<Output = Answer<Vec<Transfer>>> + Send;
+
+    /// The networks as they are now.
+    fn networks(&self) -> impl Future<Output = Answer<Vec<NetworkReport>>> + Send;
+
+    /// Fetches payouts that the contract could not deliver.
     fn cash_credit(&self, call: CashCredit) -> impl Future<Output = Answer<B256>> + Send;
 
     /// Closes together with the counterparty.

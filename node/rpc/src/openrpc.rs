@@ -71,6 +71,10 @@ fn describe_channels(book: &mut Book) {
     book.add(&api::DEPOSIT);
     book.add(&api::WITHDRAW);
     book.add(&api::CASH_CREDIT);
+    book.add(&api::FUND);
+    book.add(&api::WITHDRAW_TO_L1);
+    book.add(&api::LIST_TRANSFERS);
+    book.add(&api::LIST_NETWORKS);
     book.add(&api::LIST_CHANNELS);
     book.add(&api::GET_CHANNEL);
     book.add(&api::CLOSE_CHANNEL);
@@ -200,6 +204,8 @@ mod tests {
         check(&api::LIST_PAYMENTS);
         check(&api::WITHDRAW);
         check(&api::CASH_CREDIT);
+        check(&api::FUND);
+        check(&api::WITHDRAW_TO_L1);
         check(&api::FORCE_CLOSE);
         check(&api::BACKUP);
         check(&api::RECOVER);

@@ -5,6 +5,7 @@
 
 mod access;
 mod asset;
+mod bridge;
 mod channel;
 mod check;
 mod event;
@@ -16,6 +17,7 @@ mod value;
 
 pub use access::{AccessToken, AccessTokenCall, CreateAccessToken, NewAccessToken, Subscribe};
 pub use asset::{Asset, AssetBalance};
+pub use bridge::{Fund, NetworkReport, Transfer, TransferDirection, TransferState, WithdrawToL1};
 pub use channel::{
     CancelOpen, CashCredit, Channel, ChannelCall, ChannelList, ChannelPhase, CloseView, Deposit,
     ForceClose, ForceCloseReport, JoinChannel, ListChannels, OpenChannel, PendingOpen,

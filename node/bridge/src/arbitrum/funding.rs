@@ -340,7 +340,7 @@ impl Arbitrum {
             amount,
             stage: TransferStage::Deposit(DepositStage::Planned),
         };
-        TransferRecord { transfer, memo: notes.encode() }
+        TransferRecord { transfer, channel: Some(order.channel_id), memo: notes.encode() }
     }
 }
 

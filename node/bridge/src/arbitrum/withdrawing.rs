@@ -49,7 +49,8 @@ impl Arbitrum {
             amount: order.amount,
             stage: TransferStage::Withdraw(WithdrawStage::Planned),
         };
-        let record = TransferRecord { transfer, memo: WithdrawNotes::default().encode() };
+        let memo = WithdrawNotes::default().encode();
+        let record = TransferRecord { transfer, channel: None, memo };
         Ok(Start { record, step: Step { kind: StepKind::Start, attempt: 0 }, call, plan })
     }
 

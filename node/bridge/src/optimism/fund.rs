@@ -298,7 +298,8 @@ impl Optimism {
             amount: payment.amount,
             stage: TransferStage::Deposit(DepositStage::Planned),
         };
-        TransferRecord { transfer, memo: memo.abi_encode() }
+        let (channel, memo) = (Some(order.channel_id), memo.abi_encode());
+        TransferRecord { transfer, channel, memo }
     }
 
     /// Whether a call that has failed on the rollup would work now. Where no endpoint can tell it is tried.

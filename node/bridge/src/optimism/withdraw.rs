@@ -44,7 +44,7 @@ impl Optimism {
         let least_secs = u64::try_from(maturity).unwrap_or(u64::MAX);
         let plan = Plan { l1_gas: EXIT_GAS, l1_fee: fee, l2_gas: 0, least_secs };
         let step = Step { kind: StepKind::Start, attempt: 0 };
-        Ok(Start { record: TransferRecord { transfer, memo }, step, call, plan })
+        Ok(Start { record: TransferRecord { transfer, channel: None, memo }, step, call, plan })
     }
 
     async fn plan_coin_out(

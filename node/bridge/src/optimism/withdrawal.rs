@@ -40,3 +40,44 @@ pub fn withdrawal_of(log: &Log) -> Option<WithdrawalTransaction> {
     };
     (withdrawal_hash(&withdrawal) == event.withdrawalHash).then_some(withdrawal)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloy_primitives::{Address, Bytes, U256};
+
+    /// A withdrawal as the vector file has it.
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Vector {
+        nonce: String,
+        sender: Address,
+        target: Address,
+        value: String,
+        gas_limit: String,
+        data: Bytes,
+        withdrawal_hash: B256,
+        slot: B256,
+    }
+
+    #[test]
+    fn every_withdrawal_has_the_name_and_place_that_an_independent_encoder_gives_it() {
+        let file = include_str!("../../../../tests/vectors/optimism.json");
+        let file: serde_json::Value = serde_json::from_str(file).unwrap();
+        let vectors: Vec<Vector> = serde_json::from_value(file["withdrawals"].clone()).unwrap();
+        assert!(vectors.len() >= 4);
+        let number = |text: &str| text.parse::<U256>().unwrap();
+        for vector in vectors {
+            let withdrawal = WithdrawalTransaction {
+                nonce: number(&vector.nonce),
+                sender: vector.sender,
+                target: vector.target,
+                value: number(&vector.value),
+                gasLimit: number(&vector.gas_limit),
+                data: vector.data,
+            };
+            let hash = withdrawal_hash(&withdrawal);
+            assert_eq!((hash, storage_slot(hash)), (vector.withdrawal_hash, vector.slot));
+        }
+    }
+}

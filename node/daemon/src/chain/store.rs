@@ -1,10 +1,12 @@
 //! What the chain's tasks keep across restarts, through the journal's own thread.
 
 use super::error::ChainTaskError;
+use lockstep_bridge::port::TransferStore;
 use lockstep_chain::port::{ObligationStore, StoreFailed};
 use lockstep_core::chain::{CloseOrigin, Cursor, Obligation};
 use lockstep_core::entry::{Entry, EntryId};
 use lockstep_core::ids::ChainRef;
+use lockstep_core::transfer::TransferRecord;
 use lockstep_store::engine::Engine;
 use lockstep_store::error::{Refusal, StoreError};
 use lockstep_store::port;
@@ -14,7 +16,7 @@ use tokio::sync::oneshot;
 
 /// The journal as the chain's tasks use it.
 #[derive(Clone)]
-pub(super) struct ChainStore {
+pub(crate) struct ChainStore {
     journal: JournalHandle,
     chain: ChainRef,
 }
@@ -28,7 +30,7 @@ pub(super) struct Kept {
 }
 
 impl ChainStore {
-    pub(super) fn new(journal: JournalHandle, chain_id: u64) -> Self {
+    pub(crate) fn new(journal: JournalHandle, chain_id: u64) -> Self {
         Self { journal, chain: ChainRef::Evm(chain_id) }
     }
 
@@ -46,6 +48,13 @@ impl ChainStore {
                 origins: port::all_origins(engine)?,
             })
         };
+        self.read(read).await
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Engine) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, ChainTaskError> {
         let (reply, answer) = oneshot::channel();
         let asked = self.journal.read(move |journal| {
             // Whoever asked may be gone.
@@ -53,6 +62,19 @@ impl ChainStore {
         });
         asked.map_err(|_| ChainTaskError::JournalGone)?;
         Ok(answer.await.map_err(|_| ChainTaskError::JournalGone)??)
+    }
+
+    /// What an earlier run left of transfers: each of them, and their transactions on this chain.
+    pub(crate) async fn load_bridge(
+        &self,
+    ) -> Result<(Vec<TransferRecord>, Vec<Entry>), ChainTaskError> {
+        let chain = self.chain;
+        let read = move |engine: &Engine| -> Result<_, StoreError> {
+            let entries = port::all_entries(engine)?.into_iter();
+            let own = entries.filter(|entry| entry.call().bridge_chain() == Some(chain));
+            Ok((port::all_transfers(engine)?, own.collect()))
+        };
+        self.read(read).await
     }
 
     /// Moves the cursor, and forgets the origins of closes that are settled.
@@ -114,5 +136,11 @@ impl ObligationStore for ChainStore {
             Ok(())
         })
         .await
+    }
+}
+
+impl TransferStore for ChainStore {
+    async fn put(&self, record: &TransferRecord) -> Result<(), StoreFailed> {
+        self.write(|set| set.put_transfer(record)).await
     }
 }

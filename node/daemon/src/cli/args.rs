@@ -149,9 +149,19 @@ pub(super) enum Command {
     /// List what happened, from an index on.
     #[command(after_help = "Example: lockstep events payments --from 100 --follow")]
     Events(Events),
-    /// Take money out of a channel that stays open.
-    #[command(after_help = "Example: lockstep withdraw 0x12ab 0.2ETH")]
-    Withdraw(OfAmount),
+    /// Take money out of a channel that stays open, or from this node's account to L1.
+    #[command(after_help = "Examples: lockstep withdraw 0x12ab 0.2ETH
+          lockstep withdraw --to l1 0.2ETH")]
+    Withdraw(WithdrawTo),
+    /// Open or top up a channel from L1, with one L1 transaction.
+    #[command(after_help = "Example: lockstep fund 0x12ab 0.5ETH")]
+    Fund(Fund),
+    /// List transfers between L1 and the rollup, each with what it waits for.
+    #[command(after_help = "Example: lockstep transfers")]
+    Transfers(Nothing),
+    /// Show what the networks cost and how long they take, read from their chains now.
+    #[command(after_help = "Example: lockstep networks")]
+    Networks(Nothing),
     /// Close a channel together with the other side.
     #[command(after_help = "Example: lockstep close 0x12ab")]
     Close(Close),
@@ -316,6 +326,42 @@ pub(super) struct OfAmount {
     pub(super) amount: Vec<String>,
     #[command(flatten)]
     pub(super) wait: Wait,
+}
+
+/// Where money is taken to.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Destination {
+    /// This node's account on the channel's own chain.
+    Account,
+    /// L1, from this node's account.
+    L1,
+}
+
+#[derive(Args)]
+pub(super) struct WithdrawTo {
+    /// The channel's id, or the beginning of it, then how much with its unit: 0x12ab 0.5ETH. To L1 only how much.
+    #[arg(num_args = 1..=3, required = true, value_name = "CHANNEL> <AMOUNT")]
+    pub(super) words: Vec<String>,
+    /// Where to.
+    #[arg(long, value_name = "WHERE", default_value = "account")]
+    pub(super) to: Destination,
+    /// Who gets it on L1; without it this node's account there.
+    #[arg(long, value_name = "ACCOUNT")]
+    pub(super) recipient: Option<String>,
+    #[command(flatten)]
+    pub(super) wait: Wait,
+}
+
+#[derive(Args)]
+pub(super) struct Fund {
+    /// The channel's id, or the beginning of it.
+    pub(super) channel: String,
+    /// How much, with its unit: 0.5ETH; without it what an open has promised.
+    #[arg(num_args = 0..=2, value_name = "AMOUNT")]
+    pub(super) amount: Vec<String>,
+    /// The token on L1, where the channel holds the bridge's own form of it.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) l1_token: Option<String>,
 }
 
 #[derive(Args)]

@@ -2,7 +2,7 @@
 
 use super::amount::{self, Money};
 use super::args::{
-    Channels, Close, Credit, ForceClose, Freeze, Join, OfAmount, OfChannel, Open, Order,
+    Channels, Close, Credit, ForceClose, Freeze, Join, OfAmount, OfChannel, Open, Order, WithdrawTo,
 };
 use super::failure::CliError;
 use super::output::{Terminal, pairs, table};
@@ -172,12 +172,16 @@ fn deposit_call(args: &OfAmount, channel: &Channel) -> Result<types::Deposit, Cl
 }
 
 pub(super) async fn withdraw(
-    args: &OfAmount,
+    args: &WithdrawTo,
     session: &Session,
     terminal: &mut Terminal,
 ) -> Result<(), CliError> {
-    let channel = session.channel(&args.channel).await?;
-    let amount = amount::read_in(&args.amount, &channel.asset)?;
+    let Some((channel, amount)) = args.words.split_first() else { return Err(CliError::usage()) };
+    if amount.is_empty() || args.recipient.is_some() {
+        return Err(CliError::usage());
+    }
+    let channel = session.channel(channel).await?;
+    let amount = amount::read_in(amount, &channel.asset)?;
     let before = channel.capacity;
     let call = types::Withdraw { channel_id: channel.channel_id, amount };
     let channel = session.call(&api::WITHDRAW, &call).await?;

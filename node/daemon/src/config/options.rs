@@ -11,6 +11,8 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
+    /// Money between L1 and the rollup.
+    pub bridge: BridgeOptions,
     /// The chain and how it is reached.
     pub chain: ChainOptions,
     /// Channels: what is offered and what is taken.
@@ -91,6 +93,17 @@ impl Default for ChainOptions {
             max_call_cost: "50000000000000000".to_owned(),
         }
     }
+}
+
+/// Money between L1 and the rollup.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct BridgeOptions {
+    /// JSON-RPC endpoints of L1, http or https, at least two that are run by different people. Without any, the
+    /// node neither funds channels from L1 nor withdraws to it.
+    pub endpoints: Vec<String>,
+    /// A file that says how the rollup is bridged, instead of the one that comes with the node.
+    pub file: Option<PathBuf>,
 }
 
 /// What to do with a channel that another node offers.

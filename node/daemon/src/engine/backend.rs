@@ -1,5 +1,6 @@
 //! What the API asks of the engine, one file for each kind of question.
 
+mod bridge;
 mod chain_order;
 mod channel;
 mod check;
@@ -16,10 +17,10 @@ use lockstep_rpc::backend::{Answer, Backend, Spender};
 use lockstep_rpc::types::{
     Backup, BackupReport, BatchReceipt, CancelOpen, CashCredit, Channel, ChannelCall, ChannelList,
     CheckCall, CheckReport, Connect, CreateInvite, CreateInvoice, Deposit, EventKind, EventPage,
-    ForceClose, ForceCloseReport, GetPayment, Invite, InviteCall, InviteDetails, Invoice,
-    InvoiceCall, JoinChannel, ListChannels, ListEvents, ListPayments, NodeInfo, OpenChannel, Pay,
-    PayBatch, Payment, PaymentPage, Peer, PendingOpen, Proof, Recover, RecoverReport,
-    RejectChannel, Status, Withdraw,
+    ForceClose, ForceCloseReport, Fund, GetPayment, Invite, InviteCall, InviteDetails, Invoice,
+    InvoiceCall, JoinChannel, ListChannels, ListEvents, ListPayments, NetworkReport, NodeInfo,
+    OpenChannel, Pay, PayBatch, Payment, PaymentPage, Peer, PendingOpen, Proof, Recover,
+    RecoverReport, RejectChannel, Status, Transfer, Withdraw, WithdrawToL1,
 };
 use tokio::sync::watch;
 
@@ -74,6 +75,22 @@ impl Backend for Engine {
 
     async fn withdraw(&self, call: Withdraw) -> Answer<Channel> {
         channel::withdraw(&self.shared, &call).await
+    }
+
+    async fn fund(&self, call: Fund) -> Answer<Transfer> {
+        bridge::fund(&self.shared, &call).await
+    }
+
+    async fn withdraw_to_l1(&self, call: WithdrawToL1) -> Answer<Transfer> {
+        bridge::withdraw(&self.shared, &call).await
+    }
+
+    async fn transfers(&self) -> Answer<Vec<Transfer>> {
+        Ok(bridge::transfers(&self.shared))
+    }
+
+    async fn networks(&self) -> Answer<Vec<NetworkReport>> {
+        bridge::networks(&self.shared).await
     }
 
     async fn cash_credit(&self, call: CashCredit) -> Answer<B256> {

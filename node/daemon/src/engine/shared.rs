@@ -1,5 +1,6 @@
 //! What all parts of the engine share.
 
+use crate::bridge::BridgeHandle;
 use crate::chain::ChainHandle;
 use crate::clock::EngineClock;
 use crate::engine::alarms::Alarms;
@@ -51,6 +52,8 @@ pub(crate) struct Shared {
     pub(crate) node_id: NodeId,
     pub(crate) network: Network,
     pub(crate) chain: ChainHandle,
+    /// Money between L1 and the rollup; none without endpoints of L1.
+    pub(crate) bridge: Option<BridgeHandle>,
     pub(crate) journal: Journal,
     pub(crate) registry: Registry,
     pub(crate) peers: Peers,

@@ -1,5 +1,6 @@
 //! From a journal on disk to a running engine, and back.
 
+use crate::bridge::{self, BridgeSetup, BridgeStartError};
 use crate::chain::{self, ChainSetup, ChainTask, ChainTaskError};
 use crate::clock::EngineClock;
 use crate::config::Config;
@@ -76,6 +77,9 @@ pub enum EngineError {
     /// The chain side.
     #[error("the chain side does not start")]
     Chain(#[source] Box<ChainTaskError>),
+    /// The bridge.
+    #[error("the bridge to L1 does not start")]
+    Bridge(#[source] Box<BridgeStartError>),
     /// The network side.
     #[error("the network side does not start")]
     Network(#[source] Box<NetworkError>),
@@ -104,6 +108,7 @@ impl EngineError {
             Self::Keys(error) => error.class(),
             Self::Derive(error) => error.class(),
             Self::Chain(error) => error.class(),
+            Self::Bridge(error) => error.class(),
             Self::Network(error) => error.class(),
         }
     }
@@ -191,16 +196,28 @@ impl Engine {
             .filter(|parts| !is_over(parts))
             .map(|parts| opening::watched_with(parts, settings.max_call_cost))
             .collect();
+        let l2_endpoints = setup.endpoints.clone();
         let (chain, chain_news, chain_task) = ChainTask::start(ChainSetup {
             endpoints: setup.endpoints,
             deployment: setup.deployment,
             start,
-            journal: handle,
+            journal: handle.clone(),
             accounts: signers,
             channels,
             secrets: vec![],
         })
         .await?;
+        let carried = bridge::start(BridgeSetup {
+            options: &config.bridge,
+            l2_endpoints,
+            keys: keys.keys(),
+            chain: chain.clone(),
+            journal: handle,
+            owner: account,
+            max_cost: settings.max_call_cost,
+        });
+        let carried = carried.await.map_err(|error| EngineError::Bridge(Box::new(error)))?;
+        let (bridge, bridge_task) = carried.unzip();
         let ports = Ports {
             clock: Arc::new(setup.clock),
             entropy: Arc::new(OsEntropy),
@@ -215,6 +232,7 @@ impl Engine {
             keys,
             network,
             chain,
+            bridge,
             journal,
             registry: Registry::default(),
             peers: loaded.peers,
@@ -235,6 +253,7 @@ impl Engine {
         });
         report_damage(&shared, &loaded.damaged);
         let mut tasks = vec![chain_task];
+        tasks.extend(bridge_task);
         for record in loaded.records {
             tasks.extend(take_up(&shared, record));
         }

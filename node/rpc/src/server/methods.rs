@@ -96,6 +96,13 @@ fn channels<B: Backend>(counter: &mut Counter<B>) -> Registered {
     counter.add(&api::CASH_CREDIT, |desk, call, _| async move {
         desk.backend.cash_credit(call).await.map(Text)
     })?;
+    counter.add(&api::FUND, |desk, call, _| async move { desk.backend.fund(call).await })?;
+    counter.add(&api::WITHDRAW_TO_L1, |desk, call, _| async move {
+        desk.backend.withdraw_to_l1(call).await
+    })?;
+    counter
+        .add(&api::LIST_TRANSFERS, |desk, _, _| async move { desk.backend.transfers().await })?;
+    counter.add(&api::LIST_NETWORKS, |desk, _, _| async move { desk.backend.networks().await })?;
     counter.add(&api::LIST_CHANNELS, |desk, call, _| async move {
         desk.backend.channels(call).await
     })?;

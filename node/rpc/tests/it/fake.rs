@@ -283,6 +283,26 @@ impl Backend for Fake {
         self.of_channel(call.channel_id)
     }
 
+    async fn fund(&self, call: Fund) -> Answer<Transfer> {
+        self.ask("fund", call);
+        Ok(transfer())
+    }
+
+    async fn withdraw_to_l1(&self, call: WithdrawToL1) -> Answer<Transfer> {
+        self.ask("withdraw_to_l1", call);
+        Ok(transfer())
+    }
+
+    async fn transfers(&self) -> Answer<Vec<Transfer>> {
+        self.ask("transfers", ());
+        Ok(vec![transfer()])
+    }
+
+    async fn networks(&self) -> Answer<Vec<NetworkReport>> {
+        self.ask("networks", ());
+        Ok(Vec::new())
+    }
+
     async fn cash_credit(&self, call: CashCredit) -> Answer<B256> {
         self.ask("cash_credit", call);
         Ok(B256::repeat_byte(9))
@@ -442,5 +462,24 @@ impl Host {
         let secret = |name| Tokens::read_secret(folder.path(), name).unwrap();
         let (admin, read) = (secret(ADMIN), secret(READ));
         (Self { fake, server, folder, admin, read }, payer)
+    }
+}
+
+fn transfer() -> Transfer {
+    Transfer {
+        transfer_id: Text(B256::repeat_byte(9)),
+        direction: TransferDirection::In,
+        channel_id: None,
+        amount: Text(Amount::from(5_u64)),
+        asset: Asset {
+            token: Text(AccountRef::Evm(Address::ZERO)),
+            symbol: "ETH".to_owned(),
+            decimals: 18,
+        },
+        state: TransferState::Sent,
+        waits_for: "L1 to be final".to_owned(),
+        expected_at: None,
+        is_over: false,
+        transaction: None,
     }
 }

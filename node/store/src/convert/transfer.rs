@@ -1,7 +1,7 @@
 //! Bridge transfers.
 
 use lockstep_core::{
-    ids::ChainRef,
+    ids::{ChainRef, ChannelId},
     transfer::{
         DepositStage, RecoverAction, Transfer, TransferKey, TransferRecord, TransferStage,
         WithdrawStage,
@@ -58,7 +58,7 @@ impl Stored for TransferRecord {
     type Proto = v1::TransferRow;
 
     fn to_proto(&self) -> Self::Proto {
-        let Self { transfer, memo } = self;
+        let Self { transfer, channel, memo } = self;
         let stage = match transfer.stage {
             TransferStage::Deposit(stage) => row::Stage::Deposit(stage.to_proto()),
             TransferStage::Withdraw(stage) => row::Stage::Withdraw(stage.to_proto()),
@@ -72,6 +72,7 @@ impl Stored for TransferRecord {
             amount: amount_bytes(transfer.amount),
             stage: Some(stage),
             memo: memo.clone(),
+            channel_id: channel.map(|channel| channel.0.to_vec()).unwrap_or_default(),
         }
     }
 
@@ -91,7 +92,11 @@ impl Stored for TransferRecord {
             amount: amount(&proto.amount, "transfer.amount")?,
             stage,
         };
-        Ok(Self { transfer, memo: proto.memo })
+        let channel = match proto.channel_id.as_slice() {
+            [] => None,
+            bytes => Some(ChannelId(hash(bytes, "transfer.channel_id")?)),
+        };
+        Ok(Self { transfer, channel, memo: proto.memo })
     }
 }
 

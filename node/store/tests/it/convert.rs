@@ -345,7 +345,11 @@ fn transfers() -> Vec<TransferRecord> {
                 amount: Amount::MAX,
                 stage,
             };
-            TransferRecord { transfer, memo: vec![number; usize::from(number)] }
+            TransferRecord {
+                transfer,
+                channel: (number % 3 == 0).then_some(ChannelId(HASH)),
+                memo: vec![number; usize::from(number)],
+            }
         })
         .collect()
 }

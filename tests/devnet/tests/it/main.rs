@@ -3,6 +3,7 @@
 mod arbitrum;
 mod force;
 mod fund;
+mod node;
 mod optimism;
 mod scene;
 mod withdraw;

@@ -100,7 +100,7 @@ pub(super) async fn deposit(shared: &Arc<Shared>, call: &Deposit) -> Result<Chan
     Ok(describe::channel(shared, &handle.view()))
 }
 
-fn random_name() -> Result<B256, Failure> {
+pub(super) fn random_name() -> Result<B256, Failure> {
     let mut name = [0; 32];
     getrandom::fill(&mut name).map_err(|error| {
         Failure::new(FailureKind::Internal, format!("no randomness: {error}"))

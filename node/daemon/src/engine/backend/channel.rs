@@ -71,7 +71,15 @@ pub(super) async fn plan_open(
         let message = "a channel without any money is of no use";
         return Err(Failure::new(FailureKind::BadAmount, message).safe("nothing was done"));
     }
-    check_funds(shared, token, deposit).await?;
+    // Where there is a bridge, the money may come from L1 once the other side consents.
+    match check_funds(shared, token, deposit).await {
+        Err(failure)
+            if failure.kind != FailureKind::InsufficientFunds || shared.bridge.is_none() =>
+        {
+            return Err(failure);
+        }
+        Err(_) | Ok(()) => {}
+    }
     Ok((contact, Wanted { token, challenge_period, deposit, counterparty_deposit }))
 }
 

@@ -1,6 +1,7 @@
 //! Money of ours on its way into the contract, as the channel's record asks for it.
 
 use super::Driver;
+use crate::bridge::BridgeHandle;
 use crate::chain::EntryOrder;
 use crate::engine::event::Event;
 use crate::engine::shared::Shared;
@@ -35,6 +36,11 @@ impl Driver {
         let parts = self.channel.parts();
         let Some((id, call)) = due(parts, self.channel.channel_id()) else { return };
         if self.entry.ordered == Some(id) {
+            return;
+        }
+        // Money for it is on its way from L1.
+        let carries = |bridge: &BridgeHandle| bridge.carries(self.channel.channel_id());
+        if self.shared.bridge.as_ref().is_some_and(carries) {
             return;
         }
         self.entry.ordered = Some(id);

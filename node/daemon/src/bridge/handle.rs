@@ -1,0 +1,142 @@
+//! What the engine asks of the bridge.
+
+use super::task::Command;
+use alloy_primitives::{Address, U256};
+use lockstep_bridge::courier::{Payers, TransferView};
+use lockstep_bridge::error::BridgeError;
+use lockstep_bridge::order::{FundOrder, Start, WithdrawOrder};
+use lockstep_bridge::rollup::{Report, Rollup};
+use lockstep_chain::endpoints::Endpoints;
+use lockstep_core::ids::ChannelId;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::{mpsc, oneshot};
+
+/// What the task has seen last.
+#[derive(Clone, Default)]
+pub(crate) struct Board(Arc<Mutex<Seen>>);
+
+#[derive(Default)]
+struct Seen {
+    views: Vec<TransferView>,
+    /// Why nothing is carried; none once the contracts have been checked.
+    trouble: Option<Arc<BridgeError>>,
+    is_checked: bool,
+}
+
+impl Board {
+    fn lock(&self) -> MutexGuard<'_, Seen> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn show(&self, views: Vec<TransferView>) {
+        self.lock().views = views;
+    }
+
+    pub(super) fn checked(&self, outcome: Result<(), BridgeError>) {
+        let mut seen = self.lock();
+        match outcome {
+            Ok(()) => (seen.is_checked, seen.trouble) = (true, None),
+            Err(error) => seen.trouble = Some(Arc::new(error)),
+        }
+    }
+
+    pub(super) fn is_checked(&self) -> bool {
+        self.lock().is_checked
+    }
+}
+
+/// The bridge, from outside; cheap to clone.
+#[derive(Clone)]
+pub(crate) struct BridgeHandle {
+    commands: mpsc::Sender<Command>,
+    rollup: Arc<dyn Rollup>,
+    board: Board,
+    l1: Endpoints,
+    payers: Payers,
+}
+
+impl BridgeHandle {
+    pub(super) fn new(
+        commands: mpsc::Sender<Command>,
+        rollup: Arc<dyn Rollup>,
+        board: Board,
+        l1: Endpoints,
+        payers: Payers,
+    ) -> Self {
+        Self { commands, rollup, board, l1, payers }
+    }
+
+    /// Our accounts on both chains.
+    pub(crate) fn payers(&self) -> Payers {
+        self.payers
+    }
+
+    /// What our account on L1 holds. Units: wei.
+    ///
+    /// # Errors
+    /// If L1 can't be read.
+    pub(crate) async fn l1_balance(&self) -> Result<U256, BridgeError> {
+        self.l1.balance(self.payers.l1).await.map_err(BridgeError::on_l1)
+    }
+
+    /// Why nothing can be carried now, if so.
+    pub(crate) fn trouble(&self) -> Option<Arc<BridgeError>> {
+        let seen = self.board.lock();
+        match seen.is_checked {
+            true => None,
+            false => Some(seen.trouble.clone().unwrap_or_else(|| Arc::new(BridgeError::NotReady))),
+        }
+    }
+
+    /// Every transfer, from memory.
+    pub(crate) fn transfers(&self) -> Vec<TransferView> {
+        self.board.lock().views.clone()
+    }
+
+    /// Whether money is on its way into a channel.
+    pub(crate) fn carries(&self, channel: ChannelId) -> bool {
+        let seen = self.board.lock();
+        seen.views.iter().any(|view| view.channel == Some(channel) && !view.transfer.is_over())
+    }
+
+    /// Funds a channel: checked, kept, sent.
+    ///
+    /// # Errors
+    /// Why not; nothing was sent.
+    pub(crate) async fn fund(&self, order: &FundOrder) -> Result<TransferView, BridgeError> {
+        let start = self.rollup.fund(order).await?;
+        self.begin(start).await
+    }
+
+    /// Withdraws to L1: checked, kept, sent.
+    ///
+    /// # Errors
+    /// Why not; nothing was sent.
+    pub(crate) async fn withdraw(
+        &self,
+        order: &WithdrawOrder,
+    ) -> Result<TransferView, BridgeError> {
+        let start = self.rollup.withdraw(order).await?;
+        self.begin(start).await
+    }
+
+    /// The network as it is now.
+    ///
+    /// # Errors
+    /// If the chains can't be read.
+    pub(crate) async fn report(&self) -> Result<Report, BridgeError> {
+        self.rollup.report().await
+    }
+
+    /// The account on L1.
+    pub(crate) fn l1_account(&self) -> Address {
+        self.payers.l1
+    }
+
+    async fn begin(&self, start: Start) -> Result<TransferView, BridgeError> {
+        let (reply, answer) = oneshot::channel();
+        let command = Command::Begin(Box::new(start), reply);
+        self.commands.send(command).await.map_err(|_| BridgeError::Stopping)?;
+        answer.await.map_err(|_| BridgeError::Stopping)?
+    }
+}

@@ -1,0 +1,76 @@
+//! The task that carries transfers.
+
+use super::desk::Desk;
+use super::handle::Board;
+use crate::chain::ChainStore;
+use core::time::Duration;
+use lockstep_bridge::courier::{Courier, TransferView};
+use lockstep_bridge::error::BridgeError;
+use lockstep_bridge::order::Start;
+use tokio::sync::{mpsc, oneshot};
+
+/// What the task can be told.
+pub(super) enum Command {
+    /// Begin a transfer.
+    Begin(Box<Start>, oneshot::Sender<Result<TransferView, BridgeError>>),
+}
+
+/// The courier and what goes with it.
+pub(super) struct Task {
+    courier: Courier<ChainStore, Desk>,
+    desk: Desk,
+    board: Board,
+    pause: Duration,
+}
+
+impl Task {
+    pub(super) fn new(
+        courier: Courier<ChainStore, Desk>,
+        desk: Desk,
+        board: Board,
+        pause: Duration,
+    ) -> Self {
+        Self { courier, desk, board, pause }
+    }
+
+    /// Runs until nobody can tell it anything any more.
+    pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+        self.publish();
+        let mut wait = Duration::ZERO;
+        loop {
+            tokio::select! {
+                biased;
+                command = commands.recv() => {
+                    let Some(Command::Begin(start, reply)) = command else { return };
+                    let outcome = self.courier.begin(*start).await;
+                    self.publish();
+                    if reply.send(outcome).is_err() {
+                        tracing::debug!("whoever ordered a transfer is gone");
+                    }
+                }
+                () = tokio::time::sleep(wait) => {
+                    self.step().await;
+                    wait = self.pause;
+                }
+            }
+        }
+    }
+
+    async fn step(&mut self) {
+        if !self.board.is_checked() {
+            let outcome = self.courier.rollup().check().await;
+            if let Err(error) = &outcome {
+                tracing::warn!(error = %error, "the bridge is not used");
+            }
+            self.board.checked(outcome);
+        }
+        // What was signed before goes out, and proofs that wait are sent, whatever a check says.
+        self.desk.step().await;
+        self.courier.step().await;
+        self.publish();
+    }
+
+    fn publish(&self) {
+        self.board.show(self.courier.views().collect());
+    }
+}

@@ -1,0 +1,272 @@
+//! Whole nodes as anybody runs them: a channel funded from L1 with one transaction, paid in, closed, and the
+//! money back on L1, with the node killed on the way.
+
+use alloy_primitives::{Address, U256};
+use lockstep_devnet::optimism::{L1_CHAIN_ID, L2_CHAIN_ID, Optimism, SYSTEM_CONFIG, ether};
+use serde_json::Value;
+use std::fs;
+use std::io::Write;
+use std::net::TcpListener;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Mutex;
+
+const RECIPIENT: Address = Address::repeat_byte(0x77);
+/// Between two blocks of L1.
+const TICK: Duration = Duration::from_millis(300);
+/// Between two looks, and how many of them are far too many.
+const LOOK: Duration = Duration::from_millis(200);
+const LOOKS: u32 = 900;
+
+/// A `lockstep` process that is killed with its owner.
+struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _killed = self.0.kill();
+        let _reaped = self.0.wait();
+    }
+}
+
+/// Where a node's two chains are.
+pub(crate) struct Place<'a> {
+    /// The kind of rollup, as configurations name it.
+    pub(crate) kind: &'static str,
+    /// Chain id of the rollup.
+    pub(crate) l2_chain_id: u64,
+    /// Where L1 is reached.
+    pub(crate) l1: &'a str,
+    /// Where the rollup is reached.
+    pub(crate) l2: &'a str,
+}
+
+/// A node with a folder of its own.
+pub(crate) struct Node {
+    folder: PathBuf,
+    environment: Vec<(&'static str, String)>,
+    pub(crate) account: Address,
+    process: Option<Process>,
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.process = None;
+        if std::thread::panicking() {
+            let log = fs::read_to_string(self.folder.join("log")).unwrap_or_default();
+            let tail: Vec<_> = log.lines().rev().take(40).collect();
+            eprintln!("--- {} ---", self.folder.display());
+            tail.into_iter().rev().for_each(|line| eprintln!("{line}"));
+        }
+    }
+}
+
+/// The program, built beside this test.
+fn binary() -> PathBuf {
+    let own = std::env::current_exe().unwrap();
+    let binary = own.parent().and_then(Path::parent).unwrap().join("lockstep");
+    let place = binary.display();
+    assert!(binary.is_file(), "{place} is missing: 'cargo build -p lockstep' makes it");
+    binary
+}
+
+impl Node {
+    pub(crate) async fn init(folder: &Path, name: &str, place: &Place<'_>) -> Self {
+        let own = folder.join(name);
+        fs::create_dir(&own).unwrap();
+        let password = own.join("password");
+        let mut open = fs::OpenOptions::new();
+        let mut file = open.write(true).create(true).mode(0o600).open(&password).unwrap();
+        file.write_all(b"correct horse battery\n").unwrap();
+        let bridge = folder.join("bridge.toml");
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let &Place { kind, l2_chain_id, l1, l2 } = place;
+        let text = |path: &Path| path.display().to_string();
+        let environment = vec![
+            ("LOCKSTEP_NETWORK", format!("{kind}-local")),
+            ("LOCKSTEP_DATA_DIR", text(&own.join("data"))),
+            ("LOCKSTEP_PASSWORD_FILE", text(&password)),
+            ("LOCKSTEP_CHAIN_KIND", kind.to_owned()),
+            ("LOCKSTEP_CHAIN_ID", l2_chain_id.to_string()),
+            // The same chain twice: a real network has two operators.
+            ("LOCKSTEP_CHAIN_ENDPOINTS", format!("{l2},{}", l2.replace("127.0.0.1", "localhost"))),
+            ("LOCKSTEP_CHAIN_DEPLOYMENTS", text(&folder.join("deployments"))),
+            ("LOCKSTEP_BRIDGE_ENDPOINTS", l1.to_owned()),
+            ("LOCKSTEP_BRIDGE_FILE", text(&bridge)),
+            ("LOCKSTEP_RPC_LISTEN", "127.0.0.1:0".to_owned()),
+            ("LOCKSTEP_P2P_LISTEN", format!("/ip4/127.0.0.1/tcp/{port}")),
+            ("LOCKSTEP_P2P_NAT", "false".to_owned()),
+            ("LOCKSTEP_KEYS_ALLOW_SWAP", "true".to_owned()),
+            ("LOCKSTEP_CHANNEL_ACCEPT", "always".to_owned()),
+            ("HOME", text(folder)),
+        ];
+        let mut node = Self { folder: own, environment, account: Address::ZERO, process: None };
+        let words = text(&node.folder.join("words"));
+        let made = node.cli(&["init", "--yes", "--words-to", &words]).await;
+        node.account = made["account"].as_str().and_then(|it| it.parse().ok()).expect("an account");
+        node
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(binary());
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("LOCKSTEP_")) {
+            command.env_remove(name);
+        }
+        command.envs(self.environment.iter().cloned()).stdin(Stdio::null());
+        command
+    }
+
+    pub(crate) async fn try_cli(&self, words: &[&str]) -> Result<Value, String> {
+        let mut command = self.command();
+        command.args(words).arg("--json");
+        let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
+        let (out, err) = (
+            String::from_utf8_lossy(&output.stdout).into_owned(),
+            String::from_utf8_lossy(&output.stderr).into_owned(),
+        );
+        if !output.status.success() {
+            return Err(err);
+        }
+        let line = out.trim().lines().last().unwrap_or("null");
+        serde_json::from_str(line).map_err(|error| format!("{error}: {out} {err}"))
+    }
+
+    pub(crate) async fn cli(&self, words: &[&str]) -> Value {
+        self.try_cli(words).await.unwrap_or_else(|error| panic!("{words:?}: {error}"))
+    }
+
+    pub(crate) async fn start(&mut self) {
+        let open =
+            || fs::OpenOptions::new().append(true).create(true).open(self.folder.join("log"));
+        let mut command = self.command();
+        command.arg("node").stdout(open().unwrap()).stderr(open().unwrap());
+        self.process = Some(Process(command.spawn().unwrap()));
+        self.until(&["status"], "serving", |status| status["chain"]["processedNumber"].is_number())
+            .await;
+    }
+
+    /// SIGKILL, then another life.
+    pub(crate) async fn kill_and_restart(&mut self) {
+        self.process = None;
+        let _removed = fs::remove_file(self.folder.join("data/rpc.address"));
+        self.start().await;
+    }
+
+    pub(crate) async fn until(
+        &self,
+        words: &[&str],
+        what: &str,
+        is_so: impl Fn(&Value) -> bool,
+    ) -> Value {
+        let mut last = Value::Null;
+        for _ in 0..LOOKS {
+            match self.try_cli(words).await {
+                Ok(answer) if is_so(&answer) => return answer,
+                Ok(answer) => last = answer,
+                Err(error) => last = Value::String(error),
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        panic!("never {what}: {last:#}");
+    }
+}
+
+pub(crate) fn wei(value: &Value) -> U256 {
+    value.as_str().and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("wei: {value}"))
+}
+
+/// The network, which makes blocks by itself.
+fn run(network: Optimism) -> (Arc<Mutex<Optimism>>, tokio::task::JoinHandle<()>) {
+    let network = Arc::new(Mutex::new(network));
+    let shared = Arc::clone(&network);
+    let task = tokio::spawn(async move {
+        loop {
+            shared.lock().await.tick().await;
+            tokio::time::sleep(TICK).await;
+        }
+    });
+    (network, task)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p86_p87_p91_from_l1_into_a_channel_and_back_to_l1_with_real_nodes() {
+    let folder = tempfile::tempdir().unwrap();
+    let network = Optimism::start().await;
+    let bridge = format!(
+        "stack = \"optimism\"\nl1-chain-id = {L1_CHAIN_ID}\nl2-chain-id = {L2_CHAIN_ID}\n\
+         entry = \"{SYSTEM_CONFIG}\"\nsource = \"the local network\"\ndate = \"2026-11-23\"\n"
+    );
+    fs::write(folder.path().join("bridge.toml"), bridge).unwrap();
+    fs::create_dir(folder.path().join("deployments")).unwrap();
+    let place = Place {
+        kind: "optimism",
+        l2_chain_id: L2_CHAIN_ID,
+        l1: network.l1.url(),
+        l2: network.l2.url(),
+    };
+    let mut alice = Node::init(folder.path(), "alice", &place).await;
+    let mut bob = Node::init(folder.path(), "bob", &place).await;
+    for node in [&alice, &bob] {
+        network.l2.set_balance(node.account, ether(1)).await;
+    }
+    let (network, ticking) = run(network);
+    alice.cli(&["deploy", "--yes"]).await;
+    let record = fs::read_dir(folder.path().join("alice/data/deployments")).unwrap();
+    for file in record.flatten() {
+        fs::copy(file.path(), folder.path().join("deployments").join(file.file_name())).unwrap();
+    }
+    bob.start().await;
+    alice.start().await;
+
+    let is_ready = |all: &Value| all[0]["l1Account"].is_string();
+    let report = alice.until(&["networks"], "a checked bridge", is_ready).await;
+    assert_eq!(report[0]["chainId"], L2_CHAIN_ID);
+    assert!(wei(&report[0]["challengeFee"]) > wei(&report[0]["challengeDataFee"]));
+    let account: Address = report[0]["l1Account"].as_str().unwrap().parse().unwrap();
+    assert_ne!(account, alice.account, "P98: another account per chain");
+    network.lock().await.l1.set_balance(account, ether(10)).await;
+
+    // More than alice has on the rollup: it comes from L1, with one transaction.
+    let invite = bob.cli(&["invite"]).await["invite"].as_str().unwrap().to_owned();
+    let channel = alice.cli(&["open", &invite, "2ETH", "--no-wait"]).await;
+    let channel = channel["channelId"].as_str().unwrap().to_owned();
+    alice.until(&["fund", &channel], "funded", Value::is_object).await;
+    assert!(alice.try_cli(&["fund", &channel]).await.is_err(), "it is on its way already");
+    alice.kill_and_restart().await;
+    alice.until(&["transfers"], "credited", |all| all[0]["state"] == "credited").await;
+    for node in [&alice, &bob] {
+        node.until(&["channels", &channel], "open", |it| it["phase"] == "open").await;
+    }
+    let spent = ether(10) - network.lock().await.l1.balance(account).await;
+    assert!(spent > ether(2) && spent < ether(2) + ether(1) / U256::from(100), "{spent}");
+
+    alice.cli(&["pay", &channel, "0.5ETH"]).await;
+    alice.cli(&["close", &channel, "--no-wait"]).await;
+    alice.until(&["channels", &channel], "settled", |it| it["phase"] == "settled").await;
+    let after = network.lock().await.l2.balance(bob.account).await;
+    assert_eq!(after, ether(1) + ether(1) / U256::from(2), "bob has what he was paid");
+
+    let to = RECIPIENT.to_string();
+    alice.cli(&["withdraw", "--to", "l1", "1ETH", "--recipient", &to]).await;
+    let find = |all: &Value, test: &dyn Fn(&Value) -> bool| {
+        let out = all.as_array().and_then(|all| all.iter().find(|it| it["direction"] == "out"));
+        out.is_some_and(test)
+    };
+    let waits = |what: &'static str| {
+        move |all: &Value| find(all, &|it| it["waitsFor"].as_str().unwrap().contains(what))
+    };
+    alice.kill_and_restart().await;
+    alice.until(&["transfers"], "final on the rollup", waits("a root on L1")).await;
+    let game = network.lock().await.propose().await;
+    alice.kill_and_restart().await;
+    let proven = |all: &Value| find(all, &|it| it["state"] == "proven");
+    alice.until(&["transfers"], "proven", proven).await;
+    network.lock().await.resolve(game).await;
+    alice.kill_and_restart().await;
+    let done = |all: &Value| find(all, &|it| it["state"] == "done" && it["isOver"] == true);
+    alice.until(&["transfers"], "paid on L1", done).await;
+    assert_eq!(network.lock().await.l1.balance(RECIPIENT).await, ether(1));
+    ticking.abort();
+}
