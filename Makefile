@@ -82,7 +82,7 @@ soak: sim-long core-mutants soak-e2e contracts-prove contracts-mutants ## Everyt
 
 .PHONY: devnet
 ROLLUP ?= optimism
-devnet: setup ## A local L1 and rollup (ROLLUP=optimism) from the real bridge contracts, until ctrl-c
+devnet: setup ## A local L1 and rollup (ROLLUP=optimism or arbitrum) from the real bridge contracts, until ctrl-c
 	cargo run --locked -p lockstep-devnet --bin devnet -- $(ROLLUP)
 
 .PHONY: contracts contracts-check contracts-test contracts-gas contracts-gas-check contracts-prove contracts-prove-short contracts-mutants

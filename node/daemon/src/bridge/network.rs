@@ -4,7 +4,10 @@ use lockstep_bridge::network::BridgeNetwork;
 use std::path::Path;
 
 /// Files that come with the node. Each names its source and date.
-const SHIPPED: [&str; 4] = [
+const SHIPPED: [&str; 7] = [
+    include_str!("../../../../deploy/networks/arbitrum.toml"),
+    include_str!("../../../../deploy/networks/arbitrum-nova.toml"),
+    include_str!("../../../../deploy/networks/arbitrum-sepolia.toml"),
     include_str!("../../../../deploy/networks/base.toml"),
     include_str!("../../../../deploy/networks/base-sepolia.toml"),
     include_str!("../../../../deploy/networks/optimism.toml"),
@@ -36,7 +39,7 @@ mod tests {
             assert!(!network.entry.is_zero());
             chains.push(network.l2_chain_id);
         }
-        assert_eq!(chains, [8_453, 84_532, 10, 11_155_420]);
+        assert_eq!(chains, [42_161, 42_170, 421_614, 8_453, 84_532, 10, 11_155_420]);
         assert!(shipped(1).is_none());
         let unknown = "stack = \"optimism\"\nl1-chain-id = 1\nl2-chain-id = 2\nentry = \"0x1\"\n";
         assert!(toml::from_str::<BridgeNetwork>(unknown).is_err());

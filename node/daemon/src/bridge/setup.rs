@@ -9,6 +9,7 @@ use crate::config::BridgeOptions;
 use crate::keys;
 use alloy_primitives::Address;
 use core::time::Duration;
+use lockstep_bridge::arbitrum::Arbitrum;
 use lockstep_bridge::courier::{Courier, Payers};
 use lockstep_bridge::network::Stack;
 use lockstep_bridge::optimism::Optimism;
@@ -58,12 +59,6 @@ pub enum BridgeStartError {
         /// As the file says.
         found: u64,
     },
-    /// This version has no adapter.
-    #[error("this version does not bridge {stack:?} rollups")]
-    NoAdapter {
-        /// The kind.
-        stack: Stack,
-    },
     /// An unknown L1.
     #[error(transparent)]
     Profile(#[from] ProfileError),
@@ -85,7 +80,6 @@ impl BridgeStartError {
             Self::File { .. }
             | Self::Unknown { .. }
             | Self::OtherChain { .. }
-            | Self::NoAdapter { .. }
             | Self::Profile(_) => ErrorClass::Refused,
             Self::Chain(error) => error.class(),
         }
@@ -136,7 +130,7 @@ pub(crate) async fn start(
     let l1 = chain::connect(options.endpoints.iter().map(String::as_str), profile, limits)?;
     let rollup: Arc<dyn Rollup> = match network.stack {
         Stack::Optimism => Arc::new(Optimism::new(l1.clone(), l2_endpoints, network)),
-        stack @ Stack::Arbitrum => return Err(BridgeStartError::NoAdapter { stack }),
+        Stack::Arbitrum => Arc::new(Arbitrum::new(network, l1.clone(), l2_endpoints)),
     };
     let accounts = chain::accounts(keys, [keys::account_index(l1_chain_id, 0)])?;
     let account = accounts.first().map(|account| account.address()).unwrap_or_default();

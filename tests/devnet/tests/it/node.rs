@@ -31,10 +31,23 @@ impl Drop for Process {
     }
 }
 
-struct Node {
+/// Where a node's two chains are.
+pub(crate) struct Place<'a> {
+    /// The kind of rollup, as configurations name it.
+    pub(crate) kind: &'static str,
+    /// Chain id of the rollup.
+    pub(crate) l2_chain_id: u64,
+    /// Where L1 is reached.
+    pub(crate) l1: &'a str,
+    /// Where the rollup is reached.
+    pub(crate) l2: &'a str,
+}
+
+/// A node with a folder of its own.
+pub(crate) struct Node {
     folder: PathBuf,
     environment: Vec<(&'static str, String)>,
-    account: Address,
+    pub(crate) account: Address,
     process: Option<Process>,
 }
 
@@ -60,7 +73,7 @@ fn binary() -> PathBuf {
 }
 
 impl Node {
-    async fn init(folder: &Path, name: &str, network: &Optimism) -> Self {
+    pub(crate) async fn init(folder: &Path, name: &str, place: &Place<'_>) -> Self {
         let own = folder.join(name);
         fs::create_dir(&own).unwrap();
         let password = own.join("password");
@@ -69,14 +82,14 @@ impl Node {
         file.write_all(b"correct horse battery\n").unwrap();
         let bridge = folder.join("bridge.toml");
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let (l1, l2) = (network.l1.url(), network.l2.url());
+        let &Place { kind, l2_chain_id, l1, l2 } = place;
         let text = |path: &Path| path.display().to_string();
         let environment = vec![
-            ("LOCKSTEP_NETWORK", "op-local".to_owned()),
+            ("LOCKSTEP_NETWORK", format!("{kind}-local")),
             ("LOCKSTEP_DATA_DIR", text(&own.join("data"))),
             ("LOCKSTEP_PASSWORD_FILE", text(&password)),
-            ("LOCKSTEP_CHAIN_KIND", "optimism".to_owned()),
-            ("LOCKSTEP_CHAIN_ID", L2_CHAIN_ID.to_string()),
+            ("LOCKSTEP_CHAIN_KIND", kind.to_owned()),
+            ("LOCKSTEP_CHAIN_ID", l2_chain_id.to_string()),
             // The same chain twice: a real network has two operators.
             ("LOCKSTEP_CHAIN_ENDPOINTS", format!("{l2},{}", l2.replace("127.0.0.1", "localhost"))),
             ("LOCKSTEP_CHAIN_DEPLOYMENTS", text(&folder.join("deployments"))),
@@ -105,7 +118,7 @@ impl Node {
         command
     }
 
-    async fn try_cli(&self, words: &[&str]) -> Result<Value, String> {
+    pub(crate) async fn try_cli(&self, words: &[&str]) -> Result<Value, String> {
         let mut command = self.command();
         command.args(words).arg("--json");
         let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
@@ -120,11 +133,11 @@ impl Node {
         serde_json::from_str(line).map_err(|error| format!("{error}: {out} {err}"))
     }
 
-    async fn cli(&self, words: &[&str]) -> Value {
+    pub(crate) async fn cli(&self, words: &[&str]) -> Value {
         self.try_cli(words).await.unwrap_or_else(|error| panic!("{words:?}: {error}"))
     }
 
-    async fn start(&mut self) {
+    pub(crate) async fn start(&mut self) {
         let open =
             || fs::OpenOptions::new().append(true).create(true).open(self.folder.join("log"));
         let mut command = self.command();
@@ -135,13 +148,18 @@ impl Node {
     }
 
     /// SIGKILL, then another life.
-    async fn kill_and_restart(&mut self) {
+    pub(crate) async fn kill_and_restart(&mut self) {
         self.process = None;
         let _removed = fs::remove_file(self.folder.join("data/rpc.address"));
         self.start().await;
     }
 
-    async fn until(&self, words: &[&str], what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) async fn until(
+        &self,
+        words: &[&str],
+        what: &str,
+        is_so: impl Fn(&Value) -> bool,
+    ) -> Value {
         let mut last = Value::Null;
         for _ in 0..LOOKS {
             match self.try_cli(words).await {
@@ -155,7 +173,7 @@ impl Node {
     }
 }
 
-fn wei(value: &Value) -> U256 {
+pub(crate) fn wei(value: &Value) -> U256 {
     value.as_str().and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("wei: {value}"))
 }
 
@@ -182,8 +200,14 @@ async fn p86_p87_p91_from_l1_into_a_channel_and_back_to_l1_with_real_nodes() {
     );
     fs::write(folder.path().join("bridge.toml"), bridge).unwrap();
     fs::create_dir(folder.path().join("deployments")).unwrap();
-    let mut alice = Node::init(folder.path(), "alice", &network).await;
-    let mut bob = Node::init(folder.path(), "bob", &network).await;
+    let place = Place {
+        kind: "optimism",
+        l2_chain_id: L2_CHAIN_ID,
+        l1: network.l1.url(),
+        l2: network.l2.url(),
+    };
+    let mut alice = Node::init(folder.path(), "alice", &place).await;
+    let mut bob = Node::init(folder.path(), "bob", &place).await;
     for node in [&alice, &bob] {
         network.l2.set_balance(node.account, ether(1)).await;
     }

@@ -8,7 +8,9 @@ use lockstep_bridge::error::BridgeError;
 use lockstep_bridge::network::BridgeNetwork;
 use lockstep_bridge::rollup::Rollup;
 use lockstep_chain::endpoint::{Endpoint, RequestLimits};
-use lockstep_devnet::arbitrum::{Network, Settings};
+use lockstep_chain::rpc::BlockTag;
+use lockstep_devnet::arbitrum::{Network, Settings, package};
+use std::process::Command;
 
 #[tokio::test]
 async fn ether_from_l1_arrives_once_its_block_is_final_and_not_before() {
@@ -60,8 +62,16 @@ async fn a_network_is_described_by_what_its_contracts_say() {
     assert_eq!(report.withdraw_secs, settings.confirm_blocks * 12);
     assert_eq!(report.force_secs, Some(settings.delay_blocks * 12));
     assert_eq!(report.vault, world.network.contracts.bridge);
-    assert_eq!(report.l2_base_fee, u128::from(settings.knobs.base_fee));
+    let head = world.endpoint.header(BlockTag::Latest, false).await.unwrap();
+    assert_eq!(report.l2_base_fee, head.base_fee());
     assert!(!report.is_paused);
     let held = world.network.l1.balance(world.network.contracts.bridge).await;
     assert_eq!(report.locked, held);
+}
+
+#[test]
+fn the_committed_precompiles_are_what_their_sources_compile_to() {
+    let compiler = package::folder().join("compile.mjs");
+    let output = Command::new("node").arg(compiler).arg("--check").output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
