@@ -14,10 +14,10 @@ help: ## Show this list
 setup:
 	@scripts/setup.sh
 
-demo: setup demo-run ## Two real nodes pair, open, pay and close on a local chain, from nothing
+demo: setup demo-run ## Two real nodes on a local chain, from nothing; KEEP=1 leaves them running
 demo-run:
 	cargo build --locked -p lockstep
-	@node scripts/demo.mjs
+	@node scripts/demo.mjs $(if $(KEEP),--keep)
 demo-contracts: setup ## The contract alone: two channel lives on a local chain, a cheat among them
 	@node contracts/script/demo.mjs
 

@@ -1,11 +1,12 @@
 #!/usr/bin/env node
-// The main job from nothing: two real nodes on a local chain pair, open a channel, pay each other, move money in
-// and out while it is open, and close it together. Then one of them cheats with an old state, and loses.
+// The main job from nothing: two real nodes on a local chain pair, open a channel and stream payments both ways while
+// one of them is killed; money comes in and goes out; they close together. Of two more channels one is closed by one
+// side alone, and in the other somebody cheats with an old state, and loses.
 //
 //   demo.mjs [--json] [--keep]
 //
-// Ends with 0 only if every sum is exact, on both nodes and in the contract's own events. --json prints figures
-// instead of words; --keep leaves the folders and logs.
+// Ends with 0 only if every sum is exact, on both nodes, in the contract's own events and in the accounts on chain.
+// --json prints figures instead of words; --keep (make demo KEEP=1) leaves the nodes running to play with.
 import { spawn, execFile } from "node:child_process";
 import { createRequire } from "node:module";
 import { createServer } from "node:net";
@@ -22,6 +23,7 @@ const { mnemonicToAccount, privateKeyToAccount } = require("viem/accounts");
 const run = promisify(execFile);
 
 const isJson = process.argv.includes("--json");
+const isKept = process.argv.includes("--keep");
 const binary = process.env.LOCKSTEP_BINARY ?? join(root, "target/debug/lockstep");
 const folder = mkdtempSync(join(tmpdir(), "lockstep-demo-"));
 // The public key of every local development chain.
@@ -31,6 +33,10 @@ const CHAIN_ID = 31_337;
 const ACCOUNT_INDEX = CHAIN_ID * 64;
 const PATIENCE_MS = 180_000;
 const POLL_MS = 200;
+// The stream: each side pays so many batches, each payment so much, in wei.
+const ROUNDS = 30;
+const BATCH = 200;
+const STREAMED = { alice: 1_000_000_000_000n, bob: 2_000_000_000_000n };
 
 const figures = {};
 let checks = 0;
@@ -39,6 +45,7 @@ const title = (text) => tell(`\n${text}`);
 const pause = () => new Promise((done) => setTimeout(done, POLL_MS));
 
 class Mismatch extends Error {}
+class Interrupted extends Error {}
 
 /// Every unit of money must be where it belongs.
 function expectEqual(what, actual, expected) {
@@ -76,9 +83,10 @@ class Node {
   }
 
   start(...flags) {
+    this.code = undefined;
     const log = openSync(join(folder, `${this.name}.log`), "a");
     this.process = spawn(binary, ["node", ...flags], { env: this.env, stdio: ["ignore", log, log] });
-    this.process.on("exit", (code) => { this.code = code; });
+    this.process.on("exit", (code, signal) => { this.code = code ?? signal; });
     return until(`${this.name}'s node serves`, async () => {
       if (this.code !== undefined) throw new Error(`${this.name}'s node has stopped`);
       return (await this.ask("status")).state === "ready";
@@ -98,6 +106,13 @@ class Node {
   async channel(id) {
     const all = await this.ask("channels", "--all");
     return all.find((channel) => channel.channelId === id);
+  }
+
+  /// The plug is pulled: no time to say or to save anything.
+  async kill() {
+    const ended = new Promise((done) => this.process.once("exit", done));
+    this.process.kill("SIGKILL");
+    await ended;
   }
 
   async stop() {
@@ -123,26 +138,48 @@ async function main() {
   const bob = new Node("bob", options(ports[2], ports[3]));
   bob.env.LOCKSTEP_CHAIN_DEPLOYMENTS = join(alice.data, "deployments");
   const nodes = [bob, alice]; // Alice's node carries the chain: it ends last.
+  const signal = new Promise((done) => {
+    for (const name of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(name, done);
+  });
   try {
-    title("1. Two nodes, one local chain");
-    await alice.ask("init", "--yes", "--words-to", join(folder, "alice.words"));
-    await alice.start("--dev");
-    tell("   Alice's node has started a chain that makes a block a second, and put the contracts on it.");
-    const words = join(folder, "bob.words");
-    await bob.ask("init", "--yes", "--words-to", words);
-    await bob.start();
-    const chain = createPublicClient({ transport: http(url), pollingInterval: POLL_MS });
-    const owner = mnemonicToAccount(readFileSync(words, "utf8").trim(), { addressIndex: ACCOUNT_INDEX });
-    expectEqual("Bob's account", await account(bob), owner.address.toLowerCase());
-    await send(chain, url, RICH, { to: owner.address, value: parseEther("100") });
-    tell(`   Bob's node has joined it; his account ${owner.address} holds 100 ETH.`);
-
-    await agreement(alice, bob, chain);
-    await dispute(alice, bob, chain, url, owner);
+    await Promise.race([play(alice, bob, url), signal.then(() => { throw new Interrupted(); })]);
+    report();
+    if (isKept) {
+      explain(alice, bob);
+      await signal;
+    }
+  } catch (error) {
+    if (!(error instanceof Interrupted)) {
+      console.error(`The nodes' folders and logs are in ${folder}`);
+      throw error;
+    }
+    process.exitCode = 130;
   } finally {
     for (const node of nodes) await node.stop();
-    if (!process.argv.includes("--keep")) rmSync(folder, { recursive: true, force: true });
   }
+  rmSync(folder, { recursive: true, force: true });
+}
+
+/// All chapters.
+async function play(alice, bob, url) {
+  title("1. Two nodes, one local chain");
+  await alice.ask("init", "--yes", "--words-to", join(folder, "alice.words"));
+  await alice.start("--dev");
+  tell("   Alice's node has started a chain that makes a block a second, and put the contracts on it.");
+  const words = join(folder, "bob.words");
+  await bob.ask("init", "--yes", "--words-to", words);
+  await bob.start();
+  const chain = createPublicClient({ transport: http(url), pollingInterval: POLL_MS });
+  const owner = mnemonicToAccount(readFileSync(words, "utf8").trim(), { addressIndex: ACCOUNT_INDEX });
+  expectEqual("Bob's account", await account(bob), owner.address.toLowerCase());
+  await send(chain, url, RICH, { to: owner.address, value: parseEther("100") });
+  tell(`   Bob's node has joined it; his account ${owner.address} holds 100 ETH.`);
+
+  const accounts = new Accounts(chain);
+  for (const node of [alice, bob]) await accounts.add(node);
+  const first = await agreement(alice, bob, chain);
+  const others = await alone(alice, bob, chain, url, owner);
+  await accounts.close([first, ...others]);
 }
 
 /// Bob opens towards Alice's invite, both bring money; returns the channel's id once both may pay.
@@ -174,57 +211,168 @@ async function agreement(alice, bob, chain) {
   const { invoice } = await alice.ask("invoice", id, "0.25ETH");
   await bob.ask("pay", invoice);
   tell("   Bob paid 0.3 ETH and an invoice of 0.25 ETH; Alice gave back 0.05 ETH.");
-  const many = 1_000;
+  await stream(alice, bob, id);
+  const transactions = await sentSince(chain, before, [await account(alice), await account(bob)]);
+  expectEqual("transactions for all these payments", transactions, 0);
+  const each = BigInt(ROUNDS * BATCH);
+  const gained = each * (STREAMED.bob - STREAMED.alice);
+  const [hers, his] = [parseEther("1.5") + gained, parseEther("1.5") - gained];
+  await expectBalances(alice, bob, id, hers, his);
+  tell(`   Exact on both sides: ${formatEther(hers)} ETH and ${formatEther(his)} ETH; no transaction, no gas.`);
+
+  title("4. Money comes in and goes out while the channel stays open");
+  await bob.ask("deposit", id, "1ETH");
+  await until("Bob's deposit counts", async () => BigInt((await bob.channel(id)).ownBalance) === his + parseEther("1"));
+  await bob.ask("withdraw", id, "0.5ETH");
+  tell("   Bob added 1 ETH and took 0.5 ETH out.");
+  const left = his + parseEther("0.5");
+  await until("the withdrawal is final", async () => BigInt((await alice.channel(id)).counterpartyBalance) === left);
+  await expectBalances(alice, bob, id, hers, left);
+
+  title("5. They close together");
+  await alice.ask("close", id);
+  await expectSettled(alice, bob, chain, id, hers, left);
+  tell(`   One transaction, no waiting: ${formatEther(hers)} ETH to Alice, ${formatEther(left)} ETH to Bob.`);
+  return id;
+}
+
+/// Both pay without a pause, and Bob's node is killed in the middle of it. What is asked for again under the same key
+/// is paid once.
+async function stream(alice, bob, id) {
+  const total = 2 * ROUNDS * BATCH;
+  tell(`   Now a stream of ${total} payments, half of them each way, with Bob's node killed in the middle:`);
+  const view = new View(total);
   const began = Date.now();
-  const payments = (count) => Array.from({ length: count }, () => ({ amount: "1000000000000" }));
-  const both = [bob, alice].map((node) => rpc(node, "lockstep_payBatch", {
-    channelId: id, payments: payments(many), idempotencyKey: "demo", waitMillis: 30_000,
-  }));
-  await Promise.all(both);
+  const streams = Promise.all([alice, bob].map((node) => pour(node, id, view)));
+  await until("a third of the payments", async () => view.paid > total / 3);
+  await bob.kill();
+  const killed = Date.now();
+  view.note("Bob's node got SIGKILL");
+  await bob.start();
+  figures.back_seconds = (Date.now() - killed) / 1000;
+  view.note(`Bob's node is back after ${figures.back_seconds.toFixed(1)} s`);
+  await streams;
   await until("all payments are final", async () => {
     const sides = await Promise.all([alice.channel(id), bob.channel(id)]);
     return sides.every((side) => side.pendingPayments === 0);
   });
-  const seconds = (Date.now() - began) / 1000;
-  figures.payments = 2 * many;
-  figures.payments_seconds = seconds;
-  tell(`   Then ${2 * many} payments of 0.000001 ETH at once, half of them each way: ${seconds.toFixed(2)} s here, no gas.`);
-  const transactions = await sentSince(chain, before, [await account(alice), await account(bob)]);
-  expectEqual("transactions for all these payments", transactions, 0);
-  await expectBalances(alice, bob, id, parseEther("1.5"), parseEther("1.5"));
-
-  title("4. Money comes in and goes out while the channel stays open");
-  await bob.ask("deposit", id, "1ETH");
-  await until("Bob's deposit counts", async () => BigInt((await bob.channel(id)).ownBalance) === parseEther("2.5"));
-  await bob.ask("withdraw", id, "0.5ETH");
-  tell("   Bob added 1 ETH and took 0.5 ETH out.");
-  await until("the withdrawal is final", async () => BigInt((await alice.channel(id)).counterpartyBalance) === parseEther("2"));
-  await expectBalances(alice, bob, id, parseEther("1.5"), parseEther("2"));
-
-  title("5. They close together");
-  await alice.ask("close", id);
-  await expectSettled(alice, bob, chain, id, parseEther("1.5"), parseEther("2"));
-  tell("   One transaction, no waiting: 1.5 ETH to Alice, 2 ETH to Bob.");
+  figures.payments = total;
+  figures.payments_seconds = (Date.now() - began) / 1000;
+  view.note(`all ${total} payments are final (${figures.payments_seconds.toFixed(1)} s)`);
 }
 
-async function dispute(alice, bob, chain, url, owner) {
-  title("6. Bob cheats");
-  const id = await open(alice, bob, "1", "1");
-  await bob.ask("pay", id, "0.1ETH");
+async function pour(node, id, view) {
+  const payments = Array.from({ length: BATCH }, () => ({ amount: STREAMED[node.name].toString() }));
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const order = { channelId: id, payments, idempotencyKey: `${node.name}-${round}`, waitMillis: 30_000 };
+    await until(`${node.name}'s batch ${round}`, () => rpc(node, "lockstep_payBatch", order));
+    view.add(BATCH);
+  }
+}
+
+/// How far the stream has come: one line that moves on a terminal, and a few lines elsewhere.
+class View {
+  constructor(total) {
+    Object.assign(this, { total, paid: 0, shown: 0 });
+  }
+
+  add(count) {
+    this.paid += count;
+    const part = Math.floor((20 * this.paid) / this.total);
+    if (isJson || part === this.shown) return;
+    this.shown = part;
+    const bar = `   [${"#".repeat(part).padEnd(20)}] ${this.paid} of ${this.total}`;
+    if (process.stdout.isTTY) process.stdout.write(`\r${bar}`);
+    else if (part % 5 === 0) console.log(bar);
+  }
+
+  note(text) {
+    if (!isJson && process.stdout.isTTY) process.stdout.write("\r\x1b[K");
+    tell(`   ${text}`);
+  }
+}
+
+/// Two closes that only one side wants: their challenge periods pass side by side.
+async function alone(alice, bob, chain, url, owner) {
+  title("6. Alice closes a second channel alone");
+  const honest = await open(alice, bob, "1", "0.5");
+  await bob.ask("pay", honest, "0.2ETH");
+  await alice.ask("force-close", honest, "--yes");
+  tell("   Bob paid 0.2 ETH. She brings the newest state to the chain; the challenge period runs.");
+
+  title("7. Bob cheats in a third");
+  const cheated = await open(alice, bob, "1", "1");
+  await bob.ask("pay", cheated, "0.1ETH");
   const proof = join(folder, "old.proof");
-  await bob.ask("export-proof", id, "--to", proof);
-  await bob.ask("pay", id, "0.6ETH");
+  await bob.ask("export-proof", cheated, "--to", proof);
+  await bob.ask("pay", cheated, "0.6ETH");
   tell("   Bob paid 0.1 ETH, kept a proof of that state, and paid another 0.6 ETH.");
   const old = JSON.parse(readFileSync(proof, "utf8")).calls.find((call) => call.function.startsWith("initiateClose"));
   await send(chain, url, owner, { to: old.to, data: old.calldata });
   tell("   He brings the old state to the chain, by hand: his own node would refuse. If nobody answers, he gets 0.9 ETH.");
   await until("Alice's node answers", async () => {
-    const { close } = await alice.channel(id);
+    const { close } = await alice.channel(cheated);
     return close !== null && close.version === 2;
   });
   tell("   Alice's node has seen it and answered with the newest state, by itself.");
-  await expectSettled(alice, bob, chain, id, parseEther("1.7"), parseEther("0.3"));
-  tell("   After the challenge period: 1.7 ETH to Alice, 0.3 ETH to Bob. The cheat gained nothing.");
+
+  await expectSettled(alice, bob, chain, honest, parseEther("0.7"), parseEther("0.8"));
+  tell("   The second channel has ended: 0.7 ETH to Alice, 0.8 ETH to Bob.");
+  await expectSettled(alice, bob, chain, cheated, parseEther("1.7"), parseEther("0.3"));
+  tell("   And the third: 1.7 ETH to Alice, 0.3 ETH to Bob. The cheat gained nothing.");
+  return [honest, cheated];
+}
+
+/// Who owned what before, and owns what now, to the wei.
+class Accounts {
+  constructor(chain) {
+    this.chain = chain;
+    this.rows = [];
+  }
+
+  async add(node) {
+    const address = await account(node);
+    const before = await this.chain.getBalance({ address });
+    this.from = await this.chain.getBlockNumber();
+    this.rows.push({ node, address, before });
+  }
+
+  /// What went in and out by transactions and by the contract's payouts must explain each balance.
+  async close(channels) {
+    title("8. Who owned what, to the wei");
+    const payouts = [0n, 0n];
+    for (const channelId of channels) {
+      const closed = await closing(this.chain, channelId);
+      payouts[1] += closed.paid1; // Bob has opened each: he is participant 1.
+      payouts[0] += closed.paid2;
+    }
+    payouts[1] += parseEther("0.5"); // What he took out of the first while it was open.
+    const lines = [];
+    for (const [place, { node, address, before }] of this.rows.entries()) {
+      const { paidIn, gas } = await spentSince(this.chain, this.from, address);
+      const after = await this.chain.getBalance({ address });
+      expectEqual(`${node.name}'s account`, after, before - paidIn + payouts[place] - gas);
+      lines.push([node.name, before, paidIn, payouts[place], gas, after]);
+    }
+    const head = ["", "before", "paid in", "paid out", "gas", "after"];
+    const cells = [head, ...lines.map((line) => line.map(String))];
+    const widths = head.map((_, column) => Math.max(...cells.map((row) => row[column].length)));
+    for (const row of cells) tell(`   ${row.map((cell, column) => cell.padStart(widths[column])).join("  ")}`);
+  }
+}
+
+/// The nodes go on until somebody has played enough.
+function explain(alice, bob) {
+  title("The nodes go on. In other terminals:");
+  for (const node of [alice, bob]) {
+    tell(`\n   # ${node.name}`);
+    for (const [name, value] of Object.entries(node.env)) {
+      if (name.startsWith("LOCKSTEP_") && name !== "LOCKSTEP_BINARY") tell(`   export ${name}=${value}`);
+    }
+  }
+  tell(`\n   alias lockstep=${binary}`);
+  tell("   lockstep status; lockstep channels --all; lockstep invite   # and so on: lockstep --help");
+  tell("\n   Ctrl-C ends both, and the chain.");
 }
 
 async function expectBalances(alice, bob, id, forAlice, forBob) {
@@ -243,11 +391,17 @@ async function expectSettled(alice, bob, chain, id, forAlice, forBob) {
   const [hers, his] = (await alice.channel(id)).settled;
   expectEqual("Alice got", BigInt(hers), forAlice);
   expectEqual("Bob got", BigInt(his), forBob);
+  const closed = await closing(chain, id);
+  expectEqual("the contract paid Bob", closed.paid1, forBob);
+  expectEqual("the contract paid Alice", closed.paid2, forAlice);
+}
+
+/// The contract's own word about how a channel ended.
+async function closing(chain, channelId) {
   const { abi } = JSON.parse(readFileSync(join(root, "contracts/artifacts/PaymentChannel.json"), "utf8"));
-  const events = await chain.getContractEvents({ abi, eventName: "ChannelClosed", args: { channelId: id }, fromBlock: 0n });
+  const events = await chain.getContractEvents({ abi, eventName: "ChannelClosed", args: { channelId }, fromBlock: 0n });
   expectEqual("closings on chain", events.length, 1);
-  expectEqual("the contract paid Bob", events[0].args.paid1, forBob);
-  expectEqual("the contract paid Alice", events[0].args.paid2, forAlice);
+  return events[0].args;
 }
 
 /// The account that owns a node's channels on this chain.
@@ -256,13 +410,29 @@ function account(node) {
 }
 
 async function sentSince(chain, block, accounts) {
+  const sent = await Promise.all(accounts.map((address) => transactionsOf(chain, block, address)));
+  return sent.flat().length;
+}
+
+/// What an account's own transactions took from it, reverted ones for their gas alone.
+async function spentSince(chain, block, address) {
+  let [paidIn, gas] = [0n, 0n];
+  for (const { hash, value } of await transactionsOf(chain, block, address)) {
+    const receipt = await chain.getTransactionReceipt({ hash });
+    gas += receipt.gasUsed * receipt.effectiveGasPrice;
+    if (receipt.status === "success") paidIn += value;
+  }
+  return { paidIn, gas };
+}
+
+async function transactionsOf(chain, block, address) {
   const now = await chain.getBlockNumber();
-  let count = 0;
+  const found = [];
   for (let number = block + 1n; number <= now; number += 1n) {
     const { transactions } = await chain.getBlock({ blockNumber: number, includeTransactions: true });
-    count += transactions.filter(({ from }) => accounts.includes(from.toLowerCase())).length;
+    found.push(...transactions.filter(({ from }) => from.toLowerCase() === address));
   }
-  return count;
+  return found;
 }
 
 async function send(chain, url, sender, request) {
@@ -285,13 +455,16 @@ async function rpc(node, method, params) {
   return result;
 }
 
-const started = Date.now();
-try {
-  await main();
+function report() {
   figures.checks = checks;
   figures.seconds = (Date.now() - started) / 1000;
   tell(`\nAll ${checks} sums and refusals are exactly as they must be (${figures.seconds.toFixed(0)} s).`);
   if (isJson) console.log(JSON.stringify(figures));
+}
+
+const started = Date.now();
+try {
+  await main();
 } catch (error) {
   console.error(error instanceof Mismatch ? `WRONG: ${error.message}` : error);
   process.exitCode = 1;

@@ -566,11 +566,25 @@ mod tests {
     }
 
     #[test]
+    fn p76_the_fee_that_was_offered_is_known_and_may_be_offered_again() {
+        let tx = B256::repeat_byte(2);
+        let sent = obligation().apply(ObligationEvent::Sent { tx, fee_per_gas: 10 }).unwrap();
+        assert_eq!(sent.highest_fee_per_gas(), 10);
+        let again = sent.apply(ObligationEvent::Sent { tx, fee_per_gas: 10 }).unwrap();
+        assert_eq!(again.highest_fee_per_gas(), 10);
+    }
+
+    #[test]
     fn p74_a_cursor_never_goes_back() {
         let at =
             |number| BlockPoint { number: BlockNumber(number), timestamp: BlockTimestamp(number) };
         let cursor = Cursor { block: at(5), hash: B256::ZERO };
         assert!(cursor.advance(at(4), B256::ZERO).is_none());
+        let earlier = BlockPoint { number: BlockNumber(6), timestamp: BlockTimestamp(4) };
+        assert!(
+            cursor.advance(earlier, B256::ZERO).is_none(),
+            "a chain whose time goes back is another"
+        );
         assert_eq!(cursor.advance(at(6), B256::ZERO).map(|next| next.block), Some(at(6)));
     }
 }

@@ -592,6 +592,33 @@ mod tests {
     }
 
     #[test]
+    fn a_signed_entry_keeps_its_newest_bytes_and_is_none_without_an_offer() {
+        let entry = wanted().apply(signed(4, 1, 10)).unwrap();
+        let kept = entry.signed().unwrap();
+        assert_eq!(kept.raw(), [2, 0]);
+        let offers = kept.offers().to_vec();
+        let nothing = [(vec![], vec![2, 0]), (offers.clone(), vec![]), (vec![], vec![])];
+        for (offers, raw) in nothing {
+            assert_eq!(SignedEntry::from_parts(4, 21_000, offers, raw), Err(EntryError::NoOffer));
+        }
+        assert!(SignedEntry::from_parts(4, 21_000, offers, vec![2, 0]).is_ok());
+    }
+
+    #[test]
+    fn calls_about_a_channel_carry_its_terms() {
+        let terms = crate::fixture::terms();
+        let amount = Amount::from(1_u64);
+        let about = [
+            EntryCall::Open { terms, amount, consent: None },
+            EntryCall::Join { terms, amount },
+            EntryCall::Deposit { terms, side: Side::One, amount },
+            EntryCall::CancelOpen { terms },
+        ];
+        assert!(about.iter().all(|call| call.terms() == Some(&terms)));
+        assert_eq!(wanted().call().terms(), None);
+    }
+
+    #[test]
     fn a_stranger_s_transaction_ends_nothing_and_an_unsigned_entry_cannot_land() {
         let (tx, block) = (B256::repeat_byte(8), BlockNumber(3));
         let landed = EntryEvent::Landed { tx, block, is_success: true };

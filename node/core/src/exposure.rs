@@ -113,6 +113,31 @@ mod tests {
     }
 
     #[test]
+    fn what_a_tower_holds_is_forgotten_but_not_the_version_itself() {
+        let mut exposure = Exposure::new(amount(10));
+        for version in 1..5u64 {
+            exposure.rely_on(Version(version), amount(10 + 10 * version));
+        }
+        exposure.protected(Version(3));
+        assert_eq!(exposure.least.front(), Some(&(Version(3), amount(40))));
+        assert_eq!(exposure.at(Version(3)), amount(10));
+    }
+
+    #[test]
+    fn a_full_history_keeps_every_step_it_has_room_for() {
+        let mut exposure = Exposure::new(amount(1));
+        let steps = u64::try_from(MAX_STEPS).unwrap();
+        for version in 1..steps {
+            exposure.rely_on(Version(version), amount(1 + version));
+        }
+        assert_eq!(exposure.least.len(), MAX_STEPS);
+        assert_eq!(exposure.at(Version(1)), amount(steps - 2));
+        exposure.rely_on(Version(steps), amount(1 + steps));
+        exposure.rely_on(Version(steps + 1), amount(2 + steps));
+        assert_eq!(exposure.least.len(), MAX_STEPS);
+    }
+
+    #[test]
     fn memory_is_bounded_and_a_long_history_only_overstates() {
         let mut exposure = Exposure::new(amount(1));
         for version in 1..1_000u64 {

@@ -204,7 +204,8 @@ pub fn may_fail_upstream(outgoing: OutLock) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::AccountRef;
+    use crate::chain::{CloseMode, EventPosition};
+    use crate::ids::{AccountRef, Version};
     use alloy_primitives::Address;
 
     const POLICY: ForwardPolicy = ForwardPolicy {
@@ -266,5 +267,45 @@ mod tests {
         assert!(may_fail_upstream(OutLock::Gone));
         assert!(!may_fail_upstream(OutLock::MayBeSettled));
         assert!(!may_fail_upstream(OutLock::Paid));
+    }
+
+    /// A settlement that holds something for these locks, the first of them decided.
+    fn settled(locks: Vec<Lock>, held: u64, resolved: u32, returned: u32) -> Settlement {
+        Settlement {
+            version: Version(3),
+            mode: CloseMode::Unilateral,
+            paid1: Amount::ZERO,
+            paid2: Amount::ZERO,
+            held1: Amount::from(held),
+            held2: Amount::ZERO,
+            locks,
+            resolved,
+            returned,
+            position: EventPosition::default(),
+            is_final: true,
+            interrupted: None,
+        }
+    }
+
+    #[test]
+    fn p44_of_a_settled_list_that_we_lost_anything_may_be_true() {
+        let hash = B256::repeat_byte(1);
+        assert_eq!(out_lock_settled(&settled(vec![], 5, 0, 0), hash), OutLock::MayBeSettled);
+        assert_eq!(out_lock_settled(&settled(vec![], 0, 0, 0), hash), OutLock::Gone);
+    }
+
+    #[test]
+    fn p44_of_a_settled_list_each_lock_has_its_own_end() {
+        let (first, other) = (B256::repeat_byte(1), B256::repeat_byte(2));
+        let ours = || vec![Lock { hash: other, ..lock(5, 900) }, lock(5, 900)];
+        let end = |held, resolved, returned| {
+            out_lock_settled(&settled(ours(), held, resolved, returned), first)
+        };
+        assert_eq!(end(10, 0b00, 0b00), OutLock::MayBeSettled);
+        assert_eq!(end(10, 0b01, 0b01), OutLock::MayBeSettled);
+        assert_eq!(end(5, 0b10, 0b00), OutLock::Paid);
+        assert_eq!(end(5, 0b10, 0b10), OutLock::Gone);
+        let absent = settled(ours(), 10, 0, 0);
+        assert_eq!(out_lock_settled(&absent, B256::repeat_byte(9)), OutLock::Gone);
     }
 }

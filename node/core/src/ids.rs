@@ -215,3 +215,16 @@ impl fmt::Display for Digest {
         self.0.fmt(f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_felt_is_below_the_prime() {
+        let prime = B256::from(STARKNET_PRIME);
+        let last = B256::from(STARKNET_PRIME.wrapping_sub(U256::from(1_u8)));
+        assert!(is_felt(B256::ZERO) && is_felt(last));
+        assert!(!is_felt(prime) && !is_felt(B256::repeat_byte(0xff)));
+    }
+}

@@ -130,6 +130,11 @@ mod tests {
     }
 
     #[test]
+    fn the_last_expiry_is_the_largest_that_the_contract_can_hold() {
+        assert_eq!(U256::from(MAX_EXPIRY), U256::from(alloy_primitives::aliases::U40::MAX));
+    }
+
+    #[test]
     fn a_sum_over_the_packed_width_is_refused() {
         let mut big = lock(1, true);
         big.amount = Amount::from((1u128 << 112) - 1);

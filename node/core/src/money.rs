@@ -483,6 +483,15 @@ mod tests {
     }
 
     #[test]
+    fn bytes_make_the_amount_that_made_them_and_more_than_32_make_none() {
+        let bytes = amount(0x0102).to_be_bytes();
+        assert_eq!(Amount::from_be_slice(&bytes), Some(amount(0x0102)));
+        assert_eq!(Amount::from_be_slice(&[1, 2]), Some(amount(0x0102)));
+        assert_eq!(Amount::from_be_slice(&[]), Some(Amount::ZERO));
+        assert_eq!(Amount::from_be_slice(&[1; 33]), None);
+    }
+
+    #[test]
     fn net_and_deposit_keep_within_the_packed_width() {
         let limit = 1i128 << 119;
         assert!(Net::new(limit - 1).is_ok());

@@ -5,12 +5,13 @@
 //! the same order: durable, signed, sent. It never decides by itself what a message or a fact means.
 //!
 //! In reading order: `event` (everything that can wake a driver), `driver`, `order`, `journal`; `link`,
-//! `opening`, `offers`, `queries`, `peers`; `news`; `ledger`, [`invoice`], `feeds`; `registry`, `view`, `shared`,
-//! `settings`, `alarms`, `wording`; `start`, `housekeeping`, [`recovery`], `backend`.
+//! `opening`, `offers`, `queries`, `peers`, `cuts`; `news`; `ledger`, [`invoice`], `feeds`; `registry`, `view`, `shared`,
+//! `settings`, `alarms`, `seldom`, `wording`; `start`, `housekeeping`, [`recovery`], `backend`.
 
 mod alarms;
 mod backend;
 mod births;
+mod cuts;
 mod driver;
 mod event;
 mod feeds;
@@ -29,6 +30,7 @@ pub mod recovery;
 mod registry;
 mod resets;
 mod revive;
+mod seldom;
 mod settings;
 mod shared;
 mod start;

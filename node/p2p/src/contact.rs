@@ -269,7 +269,7 @@ impl ContactBook {
             backoff: Backoff::default(),
             found: Vec::new(),
             waiters: Vec::new(),
-            sessions: TokenBucket::new(limits.contact_sessions_per_sec, SESSION_BURST_SECS, now),
+            sessions: TokenBucket::new(limits.sessions_per_sec, SESSION_BURST_SECS, now),
         });
         known.contact = contact;
         Ok(known)

@@ -125,8 +125,9 @@ pub struct Limits {
     pub contact: Rate,
     /// What a stranger may send.
     pub stranger: Rate,
-    /// Sessions a second that one contact may begin. Each makes both ends tell all that they hold.
-    pub contact_sessions_per_sec: u64,
+    /// Sessions a second that one contact, or one connection of a stranger, may begin. Each costs both ends
+    /// curve arithmetic, and makes contacts tell all that they hold.
+    pub sessions_per_sec: u64,
     /// Signatures a second that all strangers together can make us check in handshakes.
     pub stranger_handshakes: u64,
     /// Units: bytes of messages of one session that wait for the engine.
@@ -183,7 +184,7 @@ impl Default for Limits {
                 opens: 2,
                 burst_secs: 4,
             },
-            contact_sessions_per_sec: 1,
+            sessions_per_sec: 1,
             // A check takes up to 170 us: at most 2 % of one core.
             stranger_handshakes: 100,
             inbound_room_bytes: 1024 * 1024,

@@ -3,15 +3,20 @@
 use crate::kit::*;
 use crate::lock::lock;
 use alloy_primitives::B256;
-use lockstep_core::chain::{ChainFact, ChannelStatus, CloseMode, EventPosition, StoredPoint};
+use lockstep_core::chain::{
+    ChainFact, ChannelStatus, CloseMode, CloseSighting, EventPosition, StoredPoint,
+};
 use lockstep_core::channel::is_over;
 use lockstep_core::error::ProtocolError;
-use lockstep_core::ids::{Side, Version};
+use lockstep_core::forward::{OutLock, out_lock};
+use lockstep_core::ids::{Sequence, Side, Version};
 use lockstep_core::input::Command;
 use lockstep_core::message::PeerMessage;
-use lockstep_core::money::Amount;
+use lockstep_core::money::{Amount, Net};
 use lockstep_core::output::Notice;
-use lockstep_core::record::{Phase, Settlement};
+use lockstep_core::record::{Dispute, Phase, RecordParts, Settlement};
+use lockstep_core::request::SigningContent;
+use lockstep_core::state::PartialWithdraw;
 use lockstep_core::time::{BlockTimestamp, Finality};
 use lockstep_core::update::{Action, MAX_UPDATES_BYTES, Memo, Payment};
 
@@ -179,4 +184,73 @@ fn p60_intents_travel_in_messages_within_the_limit() {
     pair.exchange();
     pair.assert_in_step();
     assert_eq!(pair.one.own(), amount(DEPOSIT + 900));
+}
+
+fn disputed(pair: &Pair, locks_root: B256) -> RecordParts {
+    let mut parts = pair.one.channel.parts().clone();
+    let sighting = CloseSighting {
+        point: StoredPoint { version: Version(3), locks_root, ..StoredPoint::default() },
+        closes_at: BlockTimestamp(9_000),
+        initiator: Side::Two,
+        position: EventPosition::default(),
+        first_seen: point(10),
+        finality: Finality::Seen,
+    };
+    parts.phase = Phase::Disputed(Dispute { sighting, interrupted: None });
+    parts
+}
+
+#[test]
+fn p44_a_close_at_locks_that_we_do_not_know_may_hold_any_lock() {
+    let mut pair = Pair::open();
+    let hash = lockstep_core::hash_of(SECRET);
+    assert_eq!(out_lock(&disputed(&pair, B256::ZERO), hash), OutLock::Gone);
+    assert_eq!(out_lock(&disputed(&pair, B256::repeat_byte(8)), hash), OutLock::MayBeSettled);
+    pair.one.command(order(lock(B256::repeat_byte(7), 40, 2_000, true))).unwrap();
+    pair.exchange();
+    let ours = pair.one.channel.parts().base.as_ref().unwrap().state.locks_root;
+    assert_eq!(out_lock(&disputed(&pair, ours), hash), OutLock::Gone, "we know each of these");
+    assert_eq!(
+        out_lock(&disputed(&pair, B256::ZERO), hash),
+        OutLock::Gone,
+        "it stands at no locks"
+    );
+}
+
+#[test]
+fn p47_a_connection_begins_with_how_far_each_line_is_known() {
+    let mut pair = Pair::open();
+    pair.one.pay(10).unwrap();
+    pair.one.pay(10).unwrap();
+    pair.exchange();
+    pair.two.pay(5).unwrap();
+    pair.exchange();
+    pair.connect_without_delivery();
+    for node in [&pair.one, &pair.two] {
+        let Some(PeerMessage::Reestablish(body)) = node.outbox.front() else {
+            panic!("a connection begins so")
+        };
+        assert_eq!((body.sequence1, body.sequence2), (Sequence(2), Sequence(1)));
+    }
+}
+
+#[test]
+fn p31_what_takes_a_version_says_which() {
+    let withdraw = PartialWithdraw {
+        channel_id: terms().channel_id(DOMAIN),
+        version: Version(7),
+        net: Net::default(),
+        locked1: Amount::ZERO,
+        locked2: Amount::ZERO,
+        locks_root: B256::ZERO,
+        out1: amount(1),
+        out2: Amount::ZERO,
+        deadline: BlockTimestamp(9),
+    };
+    assert_eq!(SigningContent::PartialWithdraw(withdraw).version(), Some(Version(7)));
+    let mut pair = Pair::open();
+    pair.one.pay(10).unwrap();
+    pair.exchange();
+    let state = pair.one.channel.parts().base.as_ref().unwrap().state;
+    assert_eq!(SigningContent::State(state).version(), Some(Version(1)));
 }

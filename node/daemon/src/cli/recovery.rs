@@ -5,9 +5,10 @@ use super::failure::CliError;
 use super::output::Terminal;
 use super::session::{Session, with_node};
 use super::{Place, channel, password, progress};
-use crate::engine::recovery::restore_backup;
+use crate::engine::recovery::{RestoreError, restore_backup};
 use lockstep_rpc::api;
 use lockstep_rpc::types::{self, BackupReport, ChannelCall, RecoverReport};
+use lockstep_store::backup::BackupError;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -97,15 +98,39 @@ pub(super) fn recover(
 }
 
 fn from_backup(file: &Path, place: &Place, terminal: &mut Terminal) -> Result<(), CliError> {
+    // Said before anybody types a password, and with the name that was typed.
+    File::open(file).map_err(|error| {
+        disk("read", file, &error)
+            .safe("nothing was taken in")
+            .advice("name the file that `lockstep backup` has written")
+    })?;
     let config = place.load()?.config;
     let password = password::existing(place, terminal)?;
     let channels = restore_backup(&config, &place.data_dir, &password, file)
-        .map_err(|error| CliError::of(error.class(), &error))?;
+        .map_err(|error| unrestored(&error, place))?;
     let answer = serde_json::json!({ "channels": channels });
     terminal.answer(&answer, |_| {
         format!("{channels} channels are back. They only close, since newer states may exist: start the node, \
                  let it meet its counterparties, then close them.")
     })
+}
+
+/// Why a backup was not taken in, and what to do about it.
+fn unrestored(error: &RestoreError, place: &Place) -> CliError {
+    let said = match error {
+        RestoreError::Backup(BackupError::NotEmpty) => {
+            CliError::refused(format!("{} holds a journal already", place.data_dir.display()))
+                .advice("make an empty node from the seed words with `lockstep init --restore`")
+        }
+        RestoreError::Backup(BackupError::Sealed { .. }) => CliError::of(error.class(), error)
+            .advice("a backup opens with the seed of the node that has written it only"),
+        RestoreError::Keys(_) => {
+            CliError::of(error.class(), error).advice("check the password and the data folder")
+        }
+        RestoreError::Backup(_) => CliError::of(error.class(), error)
+            .advice("try another backup, or ask the other nodes: `lockstep recover --from-peer`"),
+    };
+    said.safe("nothing was taken in")
 }
 
 fn describe(report: &RecoverReport) -> String {

@@ -19,7 +19,16 @@ pub(crate) async fn follow(shared: Arc<Shared>, mut events: Events) {
             NetworkEvent::Connected(session) => take_link(&shared, session).await,
             NetworkEvent::Message(received) => take_message(&shared, received),
             NetworkEvent::Disconnected { session, node_id, end } => {
-                tracing::info!(peer_id = %hex(&node_id.0), error = %end, "a link is gone");
+                // A stranger's comes and goes as often as it likes: no line of it where it fills a disk (P63).
+                match shared.peers.is_kept(&node_id) {
+                    true => {
+                        tracing::info!(peer_id = %hex(&node_id.0), error = %end, "a link is gone");
+                    }
+                    false => {
+                        tracing::debug!(peer_id = %hex(&node_id.0), error = %end, "a stranger has left");
+                    }
+                }
+                shared.cuts.end(&node_id);
                 let why = wording::chain_of(&end);
                 shared.peers.disconnected(&node_id, why, shared.clock.unix_secs());
                 for handle in shared.registry.of_peer(&node_id) {
@@ -32,7 +41,12 @@ pub(crate) async fn follow(shared: Arc<Shared>, mut events: Events) {
 
 async fn take_link(shared: &Arc<Shared>, session: Session) {
     let node_id = session.node_id();
-    tracing::info!(peer_id = %hex(&node_id.0), is_relayed = session.is_relayed(), "a link stands");
+    let is_relayed = session.is_relayed();
+    match shared.peers.is_kept(&node_id) {
+        true => tracing::info!(peer_id = %hex(&node_id.0), is_relayed, "a link stands"),
+        false => tracing::debug!(peer_id = %hex(&node_id.0), is_relayed, "a stranger is here"),
+    }
+    shared.cuts.end(&node_id);
     let now_secs = shared.clock.unix_secs();
     let news = shared.peers.connected_to(node_id, session.peer_id(), session.head(), now_secs);
     if let Some(contact) = news {
@@ -58,9 +72,13 @@ async fn take_link(shared: &Arc<Shared>, session: Session) {
 
 /// P47: a peer that has seen a life of our journal that we never led shows that ours is an old copy. Its word
 /// alone must not stop channels with others, so its own channels are marked before the link is used, and
-/// the operator is told.
+/// the operator is told. Our handshake tells anybody which life we lead, so a stranger could claim to have seen the
+/// next: whoever has no channel with us is not asked.
 async fn judge_seen_head(shared: &Arc<Shared>, session: &Session) {
     let Some(seen) = session.seen_head() else { return };
+    if !shared.registry.has_any_with(&session.node_id()) {
+        return;
+    }
     let seen = epoch::JournalHead {
         journal_id: seen.journal_id,
         epoch: seen.epoch,

@@ -176,7 +176,7 @@ fn check_count(shared: &Shared, peer: &NodeId) -> Result<(), Failure> {
 pub(crate) fn take_request(shared: &Arc<Shared>, peer: NodeId, request: OpenRequest) {
     let channel_id = request.terms.channel_id(request.domain);
     if let Err(reason) = admit(shared, peer, &request) {
-        tracing::info!(%channel_id, peer_id = %hex(&peer.0), ?reason, "an offer is declined");
+        tracing::debug!(%channel_id, peer_id = %hex(&peer.0), ?reason, "an offer is declined");
         send(shared, peer, channel_id, &PeerMessage::OpenReject { reason });
         return;
     }
@@ -192,13 +192,13 @@ pub(crate) fn take_request(shared: &Arc<Shared>, peer: NodeId, request: OpenRequ
         return;
     }
     if !is_automatic {
-        tracing::info!(%channel_id, peer_id = %hex(&peer.0), "a channel is offered, and waits for the operator");
+        tell_of_offer(shared, peer, channel_id);
         return;
     }
     let shared = Arc::clone(shared);
     tokio::spawn(async move {
         if let Err(failure) = accept(&shared, channel_id).await {
-            tracing::warn!(%channel_id, error = %failure, "an offer could not be accepted");
+            tracing::debug!(%channel_id, error = %failure, "an offer could not be accepted");
         }
     });
 }
@@ -214,6 +214,25 @@ fn may_consent_unasked(shared: &Shared, peer: &NodeId) -> bool {
     let peers: Vec<NodeId> = unused.map(|handle| handle.peer).collect();
     let of_peer = peers.iter().filter(|known| *known == peer).count();
     of_peer < MAX_AUTOMATIC_PER_PEER && peers.len() < MAX_AUTOMATIC
+}
+
+/// A line for the operator; about strangers one a minute (P63).
+fn tell_of_offer(shared: &Shared, peer: NodeId, channel_id: ChannelId) {
+    let left_out = match shared.peers.is_kept(&peer) {
+        true => Some(0),
+        false => shared.offer_lines.may(shared.clock.unix_secs()),
+    };
+    match left_out {
+        Some(left_out) => tracing::info!(
+            %channel_id,
+            peer_id = %hex(&peer.0),
+            left_out,
+            "a channel is offered, and waits for the operator"
+        ),
+        None => {
+            tracing::debug!(%channel_id, peer_id = %hex(&peer.0), "one more channel is offered");
+        }
+    }
 }
 
 /// What no operator could accept.

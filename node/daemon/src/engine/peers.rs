@@ -52,6 +52,11 @@ impl Peers {
         lock(&self.0).get(node_id).cloned()
     }
 
+    /// Whether it is one of ours: in the journal, and no stranger.
+    pub(crate) fn is_kept(&self, node_id: &NodeId) -> bool {
+        lock(&self.0).get(node_id).is_some_and(|known| known.is_kept)
+    }
+
     /// How many are connected.
     pub(crate) fn connected(&self) -> usize {
         lock(&self.0).values().filter(|known| known.is_connected).count()

@@ -161,6 +161,11 @@ impl Registry {
         ids.into_iter().flatten().filter_map(|id| inner.by_id.get(id).cloned()).collect()
     }
 
+    /// Whether there is, or has been, a channel with a peer.
+    pub(crate) fn has_any_with(&self, peer: &NodeId) -> bool {
+        read_lock(&self.0).by_peer.contains_key(peer)
+    }
+
     /// Channels with a counterparty that are not settled.
     pub(crate) fn live_with(&self, peer: &NodeId) -> usize {
         self.of_peer(peer).iter().filter(|handle| !handle.view().is_settled()).count()

@@ -4,9 +4,11 @@ use crate::chain::ChainHandle;
 use crate::clock::EngineClock;
 use crate::engine::alarms::Alarms;
 use crate::engine::births::Births;
+use crate::engine::cuts::Cuts;
 use crate::engine::feeds::Feeds;
 use crate::engine::journal::Journal;
 use crate::engine::ledger::Ledger;
+use crate::engine::link::hex;
 use crate::engine::lock;
 use crate::engine::offers::Offers;
 use crate::engine::peers::Peers;
@@ -14,6 +16,7 @@ use crate::engine::queries::Queries;
 use crate::engine::recovery::Strays;
 use crate::engine::registry::Registry;
 use crate::engine::resets::Resets;
+use crate::engine::seldom::Seldom;
 use crate::engine::settings::Settings;
 use crate::keys::Keys;
 use crate::metrics::Metrics;
@@ -56,9 +59,12 @@ pub(crate) struct Shared {
     pub(crate) journal: Journal,
     pub(crate) registry: Registry,
     pub(crate) peers: Peers,
+    pub(crate) cuts: Cuts,
     pub(crate) offers: Offers,
     pub(crate) births: Births,
     pub(crate) resets: Resets,
+    /// Lines about what strangers offer.
+    pub(crate) offer_lines: Seldom,
     pub(crate) queries: Queries,
     pub(crate) strays: Strays,
     pub(crate) ledger: Arc<Ledger>,
@@ -142,14 +148,19 @@ impl Shared {
         *self.stopping.borrow()
     }
 
-    /// A peer broke the protocol: the link is cut, and taken up again after a while that grows.
+    /// A peer broke the protocol: the link is cut, and a counterparty's is taken up again after a while that
+    /// grows. What strangers do is nobody's concern beyond that.
     pub(crate) fn peer_fault(self: &Arc<Self>, peer: NodeId, why: &str) {
-        let faults = self.peers.fault(&peer);
         self.metrics.peer_fault();
-        let message = format!(
-            "a counterparty broke the protocol: {why}. Nothing was changed; its link was cut and is tried again"
-        );
-        if faults > 3 {
+        tracing::debug!(peer_id = %hex(&peer.0), why, "a peer broke the protocol");
+        if self.cuts.is_under_way(&peer) {
+            return;
+        }
+        let faults = self.peers.fault(&peer);
+        if faults > 3 && self.registry.has_any_with(&peer) {
+            let message = format!(
+                "a counterparty broke the protocol: {why}. Nothing was changed; its link was cut and is tried again"
+            );
             self.alarm("peerMisbehaves", None, message);
         }
         let pause = FAULT_PAUSE.saturating_mul(faults.min(MAX_FAULT_PAUSES));
@@ -167,23 +178,37 @@ impl Shared {
         });
     }
 
+    /// One task for each peer, however often it is called. What a peer has said before the cut is still brought
+    /// to the channels, which judge it as they would have.
     fn cut_and_reconnect(self: &Arc<Self>, peer: NodeId, pause: Duration) {
+        if !self.cuts.begin(peer) {
+            return;
+        }
         let shared = Arc::clone(self);
         tokio::spawn(async move {
-            if shared.network.disconnect(peer).await.is_err() {
+            let is_there = shared.network.session(&peer).is_some();
+            if shared.network.disconnect(peer).await.is_err() || !is_there {
+                shared.cuts.end(&peer);
+            }
+            if !shared.peers.is_kept(&peer) || !shared.cuts.begin_pause(peer) {
                 return;
             }
-            if shared.sleep_or_stop(pause).await {
-                return;
-            }
-            let Some(known) = shared.peers.get(&peer).filter(|known| known.is_kept) else { return };
-            if known.contact.addresses.is_empty() {
-                return;
-            }
-            if let Err(error) = shared.network.connect(known.contact).await {
-                tracing::debug!(error = %error, "a cut link does not come back yet");
+            let is_over = shared.sleep_or_stop(pause).await;
+            shared.cuts.end_pause(&peer);
+            if !is_over {
+                shared.look_for(peer).await;
             }
         });
+    }
+
+    async fn look_for(&self, peer: NodeId) {
+        let Some(known) = self.peers.get(&peer).filter(|known| known.is_kept) else { return };
+        if known.contact.addresses.is_empty() {
+            return;
+        }
+        if let Err(error) = self.network.connect(known.contact).await {
+            tracing::debug!(error = %error, "a cut link does not come back yet");
+        }
     }
 
     /// Refuses what changes something while the node can't sign.

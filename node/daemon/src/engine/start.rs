@@ -5,6 +5,7 @@ use crate::clock::EngineClock;
 use crate::config::Config;
 use crate::engine::alarms::Alarms;
 use crate::engine::births::Births;
+use crate::engine::cuts::Cuts;
 use crate::engine::driver::{Beginning, Driver};
 use crate::engine::event::{Barrier, Event};
 use crate::engine::feeds::Feeds;
@@ -16,6 +17,7 @@ use crate::engine::queries::Queries;
 use crate::engine::recovery::Strays;
 use crate::engine::registry::Registry;
 use crate::engine::resets::Resets;
+use crate::engine::seldom::Seldom;
 use crate::engine::settings::{Settings, SettingsError};
 use crate::engine::shared::Shared;
 use crate::engine::watch_over::watch_over;
@@ -221,9 +223,11 @@ impl Engine {
             journal,
             registry: Registry::default(),
             peers: loaded.peers,
+            cuts: Cuts::default(),
             offers: Offers::default(),
             births: Births::default(),
             resets: Resets::default(),
+            offer_lines: Seldom::default(),
             queries: Queries::default(),
             strays: Strays::default(),
             ledger: loaded.ledger,

@@ -16,6 +16,7 @@ use crate::handshake::{HandshakeError, Role};
 use crate::session::precedence::{Standing, supersedes};
 use crate::session::{Link, Report, Session, SessionEnd, SessionId, Task, Verdict};
 use crate::stream::StreamEvent;
+use crate::token_bucket::TokenBucket;
 
 /// A connection, as far as sessions care.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +25,8 @@ pub(super) struct Connection {
     pub(super) is_relayed: bool,
     /// Whether it is ours to open streams on.
     pub(super) is_dialer: bool,
+    /// What a stranger may still begin on it.
+    pub(super) sessions: TokenBucket,
 }
 
 /// How far a session is.
@@ -73,7 +76,7 @@ impl Service {
         let open = self.connections.get(&peer);
         let open = open.and_then(|all| all.iter().find(|one| one.id == connection));
         let Some(is_relayed) = open.map(|open| open.is_relayed) else { return };
-        if role == Role::Listener && !self.may_begin(peer) {
+        if role == Role::Listener && !self.may_begin(peer, connection) {
             // The stream is dropped, which resets it.
             self.swarm.behaviour_mut().stream.ended(peer, connection, role);
             return;
@@ -101,13 +104,23 @@ impl Service {
         drop(tokio::spawn(Task { link, stream, shared, reports, stop: stopped }.run()));
     }
 
-    /// Whether a peer may begin a session now. What strangers may is decided when they show their key.
-    fn may_begin(&mut self, peer: PeerId) -> bool {
+    /// Whether a peer may begin a session now. A stranger that begins more than any honest one would loses its
+    /// connection, and how many of those it gets is limited, too.
+    fn may_begin(&mut self, peer: PeerId, connection: ConnectionId) -> bool {
         let now = self.now();
-        let Some(known) = self.contacts.by_peer_mut(&peer) else { return true };
-        let may = known.may_begin(now);
+        if let Some(known) = self.contacts.by_peer_mut(&peer) {
+            let may = known.may_begin(now);
+            if !may {
+                tracing::debug!(peer_id = %peer, "contact begins too many sessions");
+            }
+            return may;
+        }
+        let open = self.connections.get_mut(&peer);
+        let open = open.and_then(|all| all.iter_mut().find(|one| one.id == connection));
+        let may = open.is_some_and(|open| open.sessions.try_take(1, now));
         if !may {
-            tracing::debug!(peer_id = %peer, "contact begins too many sessions");
+            tracing::debug!(peer_id = %peer, "stranger begins too many sessions");
+            self.swarm.close_connection(connection);
         }
         may
     }

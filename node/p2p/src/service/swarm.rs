@@ -10,6 +10,7 @@ use super::sessions::Connection;
 use crate::admission::is_relayed;
 use crate::behaviour::BehaviourEvent;
 use crate::contact::{Attempt, ConnectError};
+use crate::token_bucket::TokenBucket;
 
 impl Service {
     #[expect(clippy::wildcard_enum_match_arm, reason = "an open enum of libp2p")]
@@ -75,7 +76,10 @@ impl Service {
             ConnectedPoint::Listener { local_addr, .. } => (false, local_addr),
         };
         let is_relayed = is_relayed(remote);
-        let connection = Connection { id, is_relayed, is_dialer };
+        let limits = &self.shared.limits;
+        let sessions =
+            TokenBucket::new(limits.sessions_per_sec, limits.stranger.burst_secs, self.now());
+        let connection = Connection { id, is_relayed, is_dialer, sessions };
         self.connections.entry(peer).or_default().push(connection);
         let is_wanted = match self.standing(peer) {
             Some(standing) => standing.is_relayed && !is_relayed,
