@@ -92,7 +92,9 @@ fn explained(error: &StartError) -> CliError {
         StartError::Tokens(_) => {
             said.advice("remove the file that it names: `lockstep token` makes a new one")
         }
-        StartError::Broken { .. } => said,
+        StartError::Broken { .. } => said
+            .safe("nothing that was written down is lost")
+            .advice("start it again, and report this with its log"),
         StartError::Engine(_) => said.advice("try again, and report it if it stays"),
         StartError::Io { .. } => {
             said.advice("check what else listens there, and who owns the data folder")

@@ -203,6 +203,19 @@ pub(crate) fn take_request(shared: &Arc<Shared>, peer: NodeId, request: OpenRequ
     });
 }
 
+/// A consent that nobody uses costs its peer nothing, and us a record, a driver and a watch until it ends. Identities
+/// are free, so there is a limit for all of them, too.
+fn may_consent_unasked(shared: &Shared, peer: &NodeId) -> bool {
+    let unused = shared.registry.all().into_iter().filter(|handle| {
+        let view = handle.view();
+        let is_unused = view.chain.status == ChannelStatus::None && !view.is_over;
+        is_unused && view.setup.side == Side::Two && matches!(view.phase, Phase::Funding { .. })
+    });
+    let peers: Vec<NodeId> = unused.map(|handle| handle.peer).collect();
+    let of_peer = peers.iter().filter(|known| *known == peer).count();
+    of_peer < MAX_AUTOMATIC_PER_PEER && peers.len() < MAX_AUTOMATIC
+}
+
 /// A line for the operator; about strangers one a minute (P63).
 fn tell_of_offer(shared: &Shared, peer: NodeId, channel_id: ChannelId) {
     let left_out = match shared.peers.is_kept(&peer) {
@@ -220,19 +233,6 @@ fn tell_of_offer(shared: &Shared, peer: NodeId, channel_id: ChannelId) {
             tracing::debug!(%channel_id, peer_id = %hex(&peer.0), "one more channel is offered");
         }
     }
-}
-
-/// A consent that nobody uses costs its peer nothing, and us a record, a driver and a watch until it ends. Identities
-/// are free, so there is a limit for all of them, too.
-fn may_consent_unasked(shared: &Shared, peer: &NodeId) -> bool {
-    let unused = shared.registry.all().into_iter().filter(|handle| {
-        let view = handle.view();
-        let is_unused = view.chain.status == ChannelStatus::None && !view.is_over;
-        is_unused && view.setup.side == Side::Two && matches!(view.phase, Phase::Funding { .. })
-    });
-    let peers: Vec<NodeId> = unused.map(|handle| handle.peer).collect();
-    let of_peer = peers.iter().filter(|known| *known == peer).count();
-    of_peer < MAX_AUTOMATIC_PER_PEER && peers.len() < MAX_AUTOMATIC
 }
 
 /// What no operator could accept.

@@ -65,10 +65,10 @@ pub(crate) struct Shared {
     pub(crate) peers: Peers,
     pub(crate) cuts: Cuts,
     pub(crate) offers: Offers,
-    /// Lines about what strangers offer.
-    pub(crate) offer_lines: Seldom,
     pub(crate) births: Births,
     pub(crate) resets: Resets,
+    /// Lines about what strangers offer.
+    pub(crate) offer_lines: Seldom,
     pub(crate) queries: Queries,
     pub(crate) strays: Strays,
     pub(crate) towers: Towers,
