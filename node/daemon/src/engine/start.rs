@@ -1,7 +1,7 @@
 //! From a journal on disk to a running engine, and back.
 
 use crate::bridge::{self, BridgeSetup, BridgeStartError};
-use crate::chain::{self, ChainSetup, ChainTask, ChainTaskError};
+use crate::chain::{self, ChainNews, ChainSetup, ChainTask, ChainTaskError};
 use crate::clock::EngineClock;
 use crate::config::Config;
 use crate::engine::alarms::Alarms;
@@ -55,7 +55,7 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock};
 use thiserror::Error;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 /// Why the engine does not start.
@@ -184,6 +184,33 @@ fn load(journal: &mut DiskJournal) -> Result<Loaded, StoreError> {
     Ok(loaded)
 }
 
+/// Starts a driver for every channel, and what hands events to them.
+fn run_all(
+    shared: &Arc<Shared>,
+    records: Vec<Durable<ChannelRecord>>,
+    events: lockstep_p2p::Events,
+    chain_news: mpsc::Receiver<ChainNews>,
+) -> Vec<JoinHandle<()>> {
+    // What was never opened and can't be any more needs no driver.
+    let is_wanted = |record: &Durable<ChannelRecord>| {
+        let parts = record.get().parts();
+        !is_over(parts) || matches!(parts.phase, Phase::Settled(_))
+    };
+    let wanted = records.into_iter().filter(is_wanted);
+    let mut tasks: Vec<_> = wanted.filter_map(|record| take_up(shared, record)).collect();
+    let links = tokio::spawn(link::follow(Arc::clone(shared), events));
+    tasks.push(part(shared, "the network side", links));
+    let news = tokio::spawn(news::follow(Arc::clone(shared), chain_news));
+    tasks.push(part(shared, "the task that hands on what the chain shows", news));
+    let feeds = Arc::clone(&shared.feeds).follow(shared.journal.clone());
+    tasks.push(part(shared, "the task that counts events", tokio::spawn(feeds)));
+    let keeping = tokio::spawn(housekeeping::run(Arc::clone(shared)));
+    tasks.push(part(shared, "housekeeping", keeping));
+    recovery::go_on_importing(shared);
+    tower::start_all(shared);
+    tasks
+}
+
 impl Engine {
     /// Starts everything: the journal's thread, the chain side, the network side, every channel's driver.
     ///
@@ -274,24 +301,7 @@ impl Engine {
         report_damage(&shared, &loaded.damaged);
         let mut tasks = vec![part(&shared, "the chain side", chain_task)];
         tasks.extend(bridge_task.map(|task| part(&shared, "the bridge side", task)));
-        // What was never opened and can't be any more needs no driver.
-        let is_wanted = |record: &Durable<ChannelRecord>| {
-            let parts = record.get().parts();
-            !is_over(parts) || matches!(parts.phase, Phase::Settled(_))
-        };
-        for record in loaded.records.into_iter().filter(is_wanted) {
-            tasks.extend(take_up(&shared, record));
-        }
-        let links = tokio::spawn(link::follow(Arc::clone(&shared), events));
-        tasks.push(part(&shared, "the network side", links));
-        let news = tokio::spawn(news::follow(Arc::clone(&shared), chain_news));
-        tasks.push(part(&shared, "the task that hands on what the chain shows", news));
-        let feeds = Arc::clone(&shared.feeds).follow(shared.journal.clone());
-        tasks.push(part(&shared, "the task that counts events", tokio::spawn(feeds)));
-        let keeping = tokio::spawn(housekeeping::run(Arc::clone(&shared)));
-        tasks.push(part(&shared, "housekeeping", keeping));
-        recovery::go_on_importing(&shared);
-        tower::start_all(&shared);
+        tasks.extend(run_all(&shared, loaded.records, events, chain_news));
         Ok(Arc::new(Self { shared, journal: Mutex::new(Some(thread)), tasks: Mutex::new(tasks) }))
     }
 
