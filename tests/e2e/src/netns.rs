@@ -95,15 +95,6 @@ impl Namespace {
         }
         Ok(Link { namespace: here.to_owned(), device: ours })
     }
-
-    /// Sends what is meant for a network of 256 to a neighbour.
-    ///
-    /// # Errors
-    /// [`Denied`].
-    pub fn route(&self, network: Ipv4Addr, neighbour: Ipv4Addr) -> Result<(), Denied> {
-        let (network, neighbour) = (format!("{network}/24"), neighbour.to_string());
-        ip(&["-n", &self.name, "route", "add", &network, "via", &neighbour])
-    }
 }
 
 /// A link between two namespaces. It goes when one of them does.

@@ -58,7 +58,10 @@ pub(super) fn run(args: &Init, place: &Place, terminal: &mut Terminal) -> Result
     if args.restore.is_none() {
         put_old_note_away(place)?;
     }
-    draft.publish(&place.data_dir)?;
+    if let Err(error) = draft.publish(&place.data_dir) {
+        take_words_back(args, place);
+        return Err(error);
+    }
     let made = Made {
         data_dir: place.data_dir.clone(),
         network: place.network.clone(),
@@ -178,6 +181,14 @@ fn hand_over_words(
     Ok(None)
 }
 
+/// Words of a node that was not made are worth nothing, and a file of them would only mislead.
+fn take_words_back(args: &Init, place: &Place) {
+    if let (Some(path), None, false) = (&args.words_to, &args.restore, place.is_initialised()) {
+        // What can't be removed is a file of words without money.
+        drop(fs::remove_file(path));
+    }
+}
+
 /// The words with their numbers, read down each column.
 fn grid(words: &str) -> Zeroizing<String> {
     let words: Vec<&str> = words.split(' ').collect();
@@ -237,7 +248,9 @@ impl Draft {
         sync(&self.folder)?;
         fs::rename(&self.folder, place).map_err(|error| disk("make", place, &error))?;
         self.is_published = true;
-        sync(place.parent().unwrap_or(place)).map_err(|error| {
+        let parent = place.parent().filter(|parent| !parent.as_os_str().is_empty());
+        // A name alone lies in the current folder.
+        sync(parent.unwrap_or(Path::new("."))).map_err(|error| {
             error.safe("the node is made; a power cut now could lose it").advice("look at the disk")
         })
     }

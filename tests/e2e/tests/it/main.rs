@@ -6,4 +6,6 @@ mod chain;
 mod crash;
 mod life;
 mod loss;
+mod machines;
 mod outside;
+mod surface;
