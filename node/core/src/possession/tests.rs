@@ -59,7 +59,8 @@ fn every_leaf_of_every_small_tree_leads_to_the_root_and_the_root_sums_them() {
 
 #[test]
 fn a_record_that_the_tower_lost_or_holds_in_an_older_version_has_no_proof() {
-    let under = verify(&proof(5, 2), 3);
+    let tower = fixture::signer_key(Side::Two);
+    let under = proof(5, 2).verify(&tower, record(3), BLOCK, insured(2));
     assert!(matches!(under, Err(PossessionError::NotUnderRoot { .. })), "{under:?}");
 }
 
