@@ -12,7 +12,7 @@ use crate::engine::opening;
 use crate::engine::registry::Handle;
 use crate::engine::revive;
 use crate::engine::shared::Shared;
-use crate::engine::tower::{FromTowers, newest_from_towers};
+use crate::engine::tower::{FromTowers, show_newest};
 use crate::engine::wording;
 use crate::keys::{self, KeysError};
 use lockstep_core::chain::ChannelStatus;
@@ -181,8 +181,8 @@ pub(crate) async fn from_towers(
     let all = shared.registry.all().into_iter();
     let restored: Vec<Handle> =
         all.filter(|handle| handle.view().marks.restored.is_some()).collect();
+    show_newest(shared, &mut towers, &restored).await;
     warnings.append(&mut towers.warnings);
-    warnings.extend(newest_from_towers(shared, &restored, wait).await);
     warnings.sort();
     warnings.dedup();
     Ok((restored, warnings))

@@ -34,7 +34,7 @@ use tokio::sync::watch as signal;
 use tokio::task::JoinHandle;
 
 pub(crate) use keeper::keep;
-pub(crate) use restore::{FromTowers, newest_from_towers};
+pub(crate) use restore::{FromTowers, show_newest};
 pub(crate) use watch::look_after;
 
 /// Parts of a million in one.

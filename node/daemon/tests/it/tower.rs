@@ -5,7 +5,7 @@
 
 use crate::closing::send_call;
 use crate::kit::{Node, PERIOD, Pair, Parts, World, amount, config};
-use alloy_primitives::{Address, B256};
+use alloy_primitives::Address;
 use lockstep::clock::EngineClock;
 use lockstep::config::{Config, TowerRule};
 use lockstep_core::appointment::Appointment;
@@ -77,8 +77,9 @@ impl Drop for Tower {
 impl Tower {
     async fn start(mood: Mood) -> Self {
         let ring = KeyRing::new(&Phrase::generate().unwrap(), PinPolicy::BestEffort).unwrap();
+        let mut secret = ring.transport_secret().unwrap();
+        let identity = TransportIdentity::from_secret(&mut secret).unwrap();
         let key = Arc::new(TowerKey(ring));
-        let identity = TransportIdentity::from_secret(&mut B256::random().0).unwrap();
         let config = ServerConfig {
             identity,
             features: FeatureOffer { required: Features::NONE, optional: Features::NONE },
@@ -362,7 +363,7 @@ async fn p46_recover_takes_the_newest_state_from_any_tower_and_one_that_serves_o
     let lost = two.stop().await;
     let one = one.stop().await;
     let fresh = Parts { words: lost.words.clone(), ..Parts::new(lost.config) };
-    let two = fresh.run(&world, Provenance::Restored).await;
+    let two = fresh.run(&world, Provenance::Untouched).await;
     for tower in [&old, &honest] {
         let address = tower.address.clone();
         two.engine.add_tower(AddTower { address }).await.unwrap();
@@ -375,6 +376,8 @@ async fn p46_recover_takes_the_newest_state_from_any_tower_and_one_that_serves_o
     };
     let report = two.engine.recover(call).await.unwrap();
     assert_eq!(report.channels.len(), 1, "{report:?}");
+    // The counterparty did not answer, and that is all that was amiss.
+    assert_eq!(report.warnings.len(), 1, "{:?}", report.warnings);
     two.until_channel(id, "the newest", |channel| channel.version == version).await;
     let channel = two.channel(id).await;
     assert!(channel.restored.is_some());
@@ -402,6 +405,7 @@ async fn p70_what_a_tower_holds_answers_a_stale_close_while_its_client_is_away()
     let parts: Parts = two.stop().await;
     one.stop().await;
     send_call(&world, &old, "initiateClose", &old["terms"]["participant1"]).await;
+    world.pass(1).await;
     let held = tower.newest(id).unwrap();
     let signed = SignedState {
         state: held.state,
@@ -415,6 +419,7 @@ async fn p70_what_a_tower_holds_answers_a_stale_close_while_its_client_is_away()
     let proof = Proof::new(held.domain, held.terms, signed).unwrap().to_json().unwrap();
     let proof: serde_json::Value = serde_json::from_str(&proof).unwrap();
     send_call(&world, &proof, "challengeClose", &proof["terms"]["participant1"]).await;
+    world.pass(1).await;
     world.pass(u64::from(PERIOD) + 1).await;
     let two = parts.run(&world, Provenance::Untouched).await;
     two.assert_settled(id, 10_850, 9_150).await;

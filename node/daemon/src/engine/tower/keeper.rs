@@ -19,6 +19,7 @@ use lockstep_core::state::State;
 use lockstep_p2p::ConnectError;
 use lockstep_p2p::tower::message::{Acted, ActedStage, Held as Kept, Push};
 use lockstep_p2p::tower::{CallError, PutOutcome, TowerLink, TowerOrder};
+use lockstep_rpc::failure::Failure;
 use lockstep_store::tower::StoredReceipt;
 use lockstep_store::write_set::WriteSet;
 use std::sync::Arc;
@@ -300,17 +301,20 @@ async fn take_held(
     }
     let Signatures { one, two } = checked.get().signatures;
     let shown = SignedState { state, locks: vec![], signature1: one, signature2: two };
-    show(handle, shown).await;
+    if let Err(error) = show(handle, shown).await {
+        tracing::warn!(channel_id = %view.channel_id, error = %error, "what a tower shows is not taken");
+    }
     if let Some(receipt) = receipt {
         take_receipt(shared, tower, known, handle, view, &state, &receipt).await;
     }
 }
 
 /// Shows a channel a state that both have signed.
-pub(super) async fn show(handle: &Handle, shown: SignedState) -> bool {
+///
+/// # Errors
+/// As the channel refuses it.
+pub(super) async fn show(handle: &Handle, shown: SignedState) -> Result<(), Failure> {
     let (answer, answered) = oneshot::channel();
-    if handle.post(Event::Shown(Box::new(shown), answer)).is_err() {
-        return false;
-    }
-    matches!(answered.await, Ok(Ok(())))
+    handle.post(Event::Shown(Box::new(shown), answer))?;
+    answered.await.map_err(|_| wording::stopping())?
 }

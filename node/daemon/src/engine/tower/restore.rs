@@ -9,13 +9,14 @@ use lockstep_core::adjudicator::Signatures;
 use lockstep_core::appointment::TowerAction;
 use lockstep_core::ids::{ChannelId, Version};
 use lockstep_core::message::SignedState;
-use lockstep_p2p::tower::{TowerLink, TowerOrder};
+use lockstep_p2p::tower::{Pushes, TowerLink, TowerOrder};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// The channels that any of our towers holds for us, by a link of their own.
 pub(crate) struct FromTowers {
-    links: Vec<(super::Known, TowerLink)>,
+    // What a tower says unasked is not read here, but the link lasts no longer than its reader.
+    links: Vec<(super::Known, TowerLink, Pushes)>,
     /// What could not be asked, and why.
     pub(crate) warnings: Vec<String>,
 }
@@ -33,8 +34,8 @@ impl FromTowers {
             };
             let linked = tokio::time::timeout(wait, shared.towers.client.connect(order)).await;
             match linked {
-                Ok(Ok((link, _))) => match link.subscribe(0).await {
-                    Ok(_) => found.links.push((known, link)),
+                Ok(Ok((link, pushes))) => match link.subscribe(0).await {
+                    Ok(_) => found.links.push((known, link, pushes)),
                     Err(error) => found.warn(&known, &wording::chain_of(&error)),
                 },
                 Ok(Err(error)) => found.warn(&known, &wording::chain_of(&error)),
@@ -52,7 +53,7 @@ impl FromTowers {
     pub(crate) async fn channels(&mut self) -> Vec<ChannelId> {
         let mut all = std::collections::BTreeSet::new();
         let mut troubles = vec![];
-        for (known, link) in &self.links {
+        for (known, link, _) in &self.links {
             let mut after = None;
             loop {
                 match link.list(after).await {
@@ -81,7 +82,7 @@ impl FromTowers {
         let channel_id = setup.channel_id();
         let mut newest: Option<SignedState> = None;
         let mut troubles = vec![];
-        for (known, link) in &self.links {
+        for (known, link, _) in &self.links {
             let Ok(access) = word(&shared.keys, setup, channel_id, known, TowerAction::Get) else {
                 continue;
             };
@@ -111,26 +112,26 @@ impl FromTowers {
     }
 }
 
-/// Shows channels the newest state that any tower holds; what could not be asked comes back as warnings.
-pub(crate) async fn newest_from_towers(
-    shared: &Arc<Shared>,
-    handles: &[Handle],
-    wait: Duration,
-) -> Vec<String> {
-    if handles.is_empty() || shared.towers.is_empty() {
-        return vec![];
-    }
-    let mut towers = FromTowers::connect(shared, wait).await;
+/// Shows channels the newest state that any tower holds. By the links that stand: a tower lets a node have few.
+pub(crate) async fn show_newest(shared: &Arc<Shared>, towers: &mut FromTowers, handles: &[Handle]) {
     for handle in handles {
         let view = handle.view();
         if let Some(newest) = towers.newest(shared, &view.setup).await
             && newest.state.version > view.version
         {
             let version = newest.state.version;
-            if show(handle, newest).await {
-                tracing::info!(channel_id = %view.channel_id, %version, "a tower held a newer state");
+            match show(handle, newest).await {
+                Ok(()) => {
+                    let channel_id = view.channel_id;
+                    tracing::info!(%channel_id, %version, "a tower held a newer state");
+                }
+                Err(why) => {
+                    towers.warnings.push(format!(
+                        "channel {}: version {version} of a tower is not taken in: {why}",
+                        view.channel_id
+                    ));
+                }
             }
         }
     }
-    towers.warnings
 }
