@@ -4,6 +4,5 @@ mod deposit;
 mod force;
 mod kit;
 mod network;
-mod node;
 mod sdk;
 mod withdraw;
