@@ -97,9 +97,9 @@ fn line(page: &mut String, text: &str) {
 
 fn machine(page: &mut String, results: &Value) {
     let machine = &results["machine"];
-    let text = |name: &str| match &machine[name] {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
+    let text = |name: &str| {
+        let value = &machine[name];
+        value.as_str().map_or_else(|| value.to_string(), str::to_owned)
     };
     line(
         page,
