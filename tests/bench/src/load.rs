@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
@@ -15,6 +16,8 @@ use crate::watch::{Watch, time};
 const OUTSTANDING: usize = 2_000;
 /// Connections of one stream of payments.
 const MAX_CALLERS: usize = 32;
+/// No measurement goes on for longer, on however slow a machine.
+const LONGEST: Duration = Duration::from_secs(4);
 
 /// Payments of one wei in one channel, one way.
 #[derive(Clone, Copy)]
@@ -25,7 +28,7 @@ pub struct Stream<'a> {
     pub channel: &'a str,
     /// Payments of one call.
     pub batch: usize,
-    /// Payments in all; a multiple of the batch.
+    /// Payments in all, a multiple of the batch; fewer if they take long.
     pub total: usize,
     /// Connections that pay at a time; none is as many as the channel takes.
     pub callers: Option<usize>,
@@ -36,6 +39,8 @@ pub struct Stream<'a> {
 pub struct Outcome {
     /// Payments that are final, durable on both sides.
     pub payments: usize,
+    /// The same for each stream.
+    pub by_stream: Vec<usize>,
     /// From the first call to the last answer.
     pub secs: f64,
     /// Of each call, from its first byte to its answer. Units: seconds.
@@ -76,8 +81,14 @@ pub fn flow(streams: &[Stream<'_>]) -> Result<Outcome> {
         threads.into_iter().map(|thread| thread.join().expect("no panic")).collect()
     });
     let secs = watch.secs();
-    let payments = streams.iter().map(|stream| stream.total).sum();
-    Ok(Outcome { payments, secs, latencies: Sample::new(latencies?.concat()) })
+    let latencies = latencies?;
+    let by_stream: Vec<_> = streams
+        .iter()
+        .zip(&latencies)
+        .map(|(stream, latencies)| stream.batch * latencies.len())
+        .collect();
+    let payments = by_stream.iter().sum();
+    Ok(Outcome { payments, by_stream, secs, latencies: Sample::new(latencies.concat()) })
 }
 
 fn one_stream(stream: &Stream<'_>) -> Result<Vec<f64>> {
@@ -85,12 +96,13 @@ fn one_stream(stream: &Stream<'_>) -> Result<Vec<f64>> {
     let callers = stream.callers.unwrap_or(fits);
     let calls = stream.total / stream.batch;
     let taken = AtomicUsize::new(0);
+    let watch = Watch::start();
     let request = pay_request(stream.channel, stream.batch);
     let latencies: Result<Vec<Vec<f64>>> = thread::scope(|scope| {
         let work = || -> Result<Vec<f64>> {
             let mut caller = stream.node.caller()?;
             let mut own = Vec::new();
-            while taken.fetch_add(1, Ordering::Relaxed) < calls {
+            while watch.elapsed() < LONGEST && taken.fetch_add(1, Ordering::Relaxed) < calls {
                 own.push(pay(&mut caller, &request, stream.batch)?);
             }
             Ok(own)
@@ -126,9 +138,7 @@ pub fn rounds(node: &Node, channels: &[String], rounds: usize, callers: usize) -
         threads.into_iter().map(|thread| thread.join().expect("no panic")).collect()
     });
     let secs = watch.secs();
-    Ok(Outcome {
-        payments: channels.len() * rounds,
-        secs,
-        latencies: Sample::new(latencies?.concat()),
-    })
+    let payments = channels.len() * rounds;
+    let latencies = Sample::new(latencies?.concat());
+    Ok(Outcome { payments, by_stream: vec![payments], secs, latencies })
 }

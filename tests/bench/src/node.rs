@@ -71,10 +71,7 @@ impl Node {
             ("LOCKSTEP_P2P_NAT", "false".to_owned()),
             ("LOCKSTEP_KEYS_ALLOW_SWAP", "true".to_owned()),
             ("LOCKSTEP_CHANNEL_CHALLENGE_PERIOD", PERIOD.to_string()),
-            (
-                "LOCKSTEP_LOG_LEVEL",
-                std::env::var("BENCH_LOG").unwrap_or_else(|_| "warn".to_owned()),
-            ),
+            ("LOCKSTEP_LOG_LEVEL", "warn".to_owned()),
         ];
         let (name, binary) = (name.to_owned(), setting.binary.clone());
         let folder = folder.to_owned();

@@ -38,7 +38,7 @@ const GOALS: [Goal; 6] = [
         is_met: |it| it <= 1.2,
     },
     Goal {
-        what: "start with 10,000 channels, seconds",
+        what: "start with 10,000 channels, seconds beyond a node with none",
         goal: "<= 2",
         figure: "start_seconds_10000_channels",
         is_met: |it| it <= 2.0,
@@ -54,6 +54,8 @@ const GOALS: [Goal; 6] = [
 /// The whole page.
 #[must_use]
 pub fn render(results: &Map<String, Value>) -> String {
+    // As a value: what is not there reads as null.
+    let results = &Value::Object(results.clone());
     let mut page = String::from(
         "# How fast it is\n\n\
          Written by `make bench` from `results.json`; don't edit it. Two `lockstep` release builds on one machine, \
@@ -93,11 +95,11 @@ fn line(page: &mut String, text: &str) {
     page.push('\n');
 }
 
-fn machine(page: &mut String, results: &Map<String, Value>) {
+fn machine(page: &mut String, results: &Value) {
     let machine = &results["machine"];
-    let text = |name: &str| match &machine[name] {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
+    let text = |name: &str| {
+        let value = &machine[name];
+        value.as_str().map_or_else(|| value.to_string(), str::to_owned)
     };
     line(
         page,
@@ -112,10 +114,10 @@ fn machine(page: &mut String, results: &Map<String, Value>) {
     );
 }
 
-fn goals(page: &mut String, results: &Map<String, Value>) {
+fn goals(page: &mut String, results: &Value) {
     line(page, "\n## Goals\n\n| what | goal | here | met |\n|---|---|---|---|");
     for Goal { what, goal, figure, is_met } in GOALS {
-        let (here, met) = match results.get(figure).and_then(Value::as_f64) {
+        let (here, met) = match results[figure].as_f64() {
             Some(value) => (number(value), if is_met(value) { "yes" } else { "no" }),
             None => ("-".to_owned(), "not measured"),
         };
@@ -123,7 +125,7 @@ fn goals(page: &mut String, results: &Map<String, Value>) {
     }
 }
 
-fn floors(page: &mut String, results: &Map<String, Value>) {
+fn floors(page: &mut String, results: &Value) {
     line(page, "\n## The machine itself, for each case\n");
     line(page, "Median (least) of each, in microseconds.\n");
     line(page, "| case | fdatasync of 4 KiB | k256 sign | k256 verify | loopback round trip |");

@@ -115,8 +115,11 @@ impl Pair {
         }
         pair.one.start()?;
         pair.two.start()?;
-        let invite = pair.two.invite()?;
-        pair.one.call("lockstep_connect", json!({"invite": invite, "waitMillis": 30_000}))?;
+        // Both must know each other: what a stranger sends is dealt with slowly.
+        for (from, to) in [(&pair.one, &pair.two), (&pair.two, &pair.one)] {
+            let invite = to.invite()?;
+            from.call("lockstep_connect", json!({"invite": invite, "waitMillis": 30_000}))?;
+        }
         for id in &pair.channels {
             for node in [&pair.one, &pair.two] {
                 node.until("lockstep_getChannel", &json!([id]), |it| it["isConnected"] == true)?;

@@ -150,9 +150,12 @@ fn state(
 
 /// The one message that a step sends, signed.
 fn sign(end: &End, effects: Vec<lockstep_core::output::Effect>) -> Result<PeerMessage> {
-    let signed = effects.into_iter().find_map(|effect| match effect {
-        Output::Sign { request, then: AfterSigning::Send(message) } => Some((request, message)),
-        _ => None,
+    let signed = effects.into_iter().find_map(|effect| {
+        if let Output::Sign { request, then: AfterSigning::Send(message) } = effect {
+            Some((request, message))
+        } else {
+            None
+        }
     });
     let (request, message) = signed.context("something to sign")?;
     let signature = end.signer.sign_batch(&[request]).pop().context("a signature")??;

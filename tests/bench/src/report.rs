@@ -32,7 +32,7 @@ pub fn put(results: &mut Map<String, Value>, case: &str, result: Value) {
         ("states_per_second", ("channels", "states_per_second")),
         ("payment_latency_seconds", ("latency", "idle_p50_seconds")),
         ("payment_latency_over_floor", ("latency", "idle_p50_over_floor")),
-        ("start_seconds_10000_channels", ("idle", "start_seconds")),
+        ("start_seconds_10000_channels", ("idle", "start_seconds_beyond_empty")),
         ("bytes_per_idle_channel", ("idle", "bytes_per_idle_channel")),
         ("simulator_steps_per_second", ("simulator", "steps_per_second")),
     ] {

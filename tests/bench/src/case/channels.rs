@@ -39,7 +39,7 @@ pub fn run(setting: &Setting, _: &Floor) -> Result<Value> {
 }
 
 fn measure(pair: &Pair, setting: &Setting) -> Result<f64> {
-    let states = if setting.is_quick { 40 } else { 4_000 };
+    let states = if setting.is_quick { 40 } else { 2_000 };
     let times = (states / pair.channels.len()).max(1);
     let before = pair.all_balances()?;
     let versions = versions(pair)?;

@@ -28,6 +28,7 @@ pub fn run(setting: &Setting, floor: &Floor) -> Result<Value> {
     let channel = &pair.channels[0];
     let single = Stream { node: &pair.one, channel, batch: 1, total: count, callers: Some(1) };
     let idle = flow(&[single])?.latencies;
+    let alone = idle.len();
     let ends = AtomicBool::new(false);
     let many = Stream { batch: BESIDE, total: BESIDE * 20, callers: Some(4), ..single };
     let (loaded, beside) = thread::scope(|scope| -> Result<_> {
@@ -42,7 +43,7 @@ pub fn run(setting: &Setting, floor: &Floor) -> Result<Value> {
         ends.store(true, Ordering::SeqCst);
         Ok((loaded?.latencies, load.join().expect("no panic")?))
     })?;
-    pair.expect_moved(&before, i128::try_from(2 * count + beside)?)?;
+    pair.expect_moved(&before, i128::try_from(alone + loaded.len() + beside)?)?;
     let least = floor.one_payment();
     Ok(object([
         ("idle_p50_seconds", idle.median().into()),

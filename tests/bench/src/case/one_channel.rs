@@ -37,7 +37,7 @@ pub fn one_way(setting: &Setting, _: &Floor) -> Result<Value> {
     for batch in BATCHES {
         let mut rates = Vec::new();
         for _ in 0..setting.runs {
-            rates.push(measure(&pair, batch, total(setting, batch), false)?);
+            rates.push(measure(&pair, batch, total(setting, batch), false)?.0);
         }
         if rates.iter().sum::<f64>() > best.iter().sum::<f64>() {
             best.clone_from(&rates);
@@ -46,12 +46,13 @@ pub fn one_way(setting: &Setting, _: &Floor) -> Result<Value> {
     }
     let busy = (pair.one.busy_secs()?, pair.two.busy_secs()?);
     let mut by_number = Vec::new();
-    let step = total(setting, BATCH);
-    for window in 0..WINDOWS {
-        let rate = measure(&pair, BATCH, step, false)?;
-        by_number.push((((window + 1) * step) as f64, figure(vec![rate])));
+    let mut made = 0;
+    for _ in 0..WINDOWS {
+        let (rate, payments) = measure(&pair, BATCH, total(setting, BATCH), false)?;
+        made += payments;
+        by_number.push((made as f64, figure(vec![rate])));
     }
-    let spent = |now: f64, then: f64| (now - then) / (WINDOWS * step) as f64;
+    let spent = |now: f64, then: f64| (now - then) / made as f64;
     let cost = [spent(pair.one.busy_secs()?, busy.0), spent(pair.two.busy_secs()?, busy.1)];
     Ok(object([
         ("payments_per_second", figure(best)),
@@ -70,7 +71,7 @@ pub fn both_ways(setting: &Setting, _: &Floor) -> Result<Value> {
     let pair = Pair::open(setting, Duration::ZERO)?;
     let mut rates = Vec::new();
     for _ in 0..setting.runs {
-        rates.push(measure(&pair, BATCH, total(setting, BATCH), true)?);
+        rates.push(measure(&pair, BATCH, total(setting, BATCH), true)?.0);
     }
     Ok(object([("payments_per_second", figure(rates))]))
 }
@@ -85,22 +86,22 @@ pub fn distance(setting: &Setting, _: &Floor) -> Result<Value> {
         let pair = Pair::open(setting, Duration::from_millis(millis))?;
         let mut rates = Vec::new();
         for _ in 0..setting.runs {
-            rates.push(measure(&pair, BATCH, total(setting, BATCH) / 2, false)?);
+            rates.push(measure(&pair, BATCH, total(setting, BATCH) / 2, false)?.0);
         }
         points.push((millis as f64, figure(rates)));
     }
     Ok(object([("by_round_trip_millis", series(points))]))
 }
 
-/// Payments a second of one run; all sums must be exact on both sides after it.
-fn measure(pair: &Pair, batch: usize, total: usize, is_both_ways: bool) -> Result<f64> {
+/// Payments a second of one run, and how many there were; all sums must be exact on both sides after it.
+fn measure(pair: &Pair, batch: usize, total: usize, is_both_ways: bool) -> Result<(f64, usize)> {
     let before = pair.all_balances()?;
     let channel = &pair.channels[0];
     let stream = |node| Stream { node, channel, batch, total, callers: None };
     let streams = [stream(&pair.one), stream(&pair.two)];
     let used = if is_both_ways { &streams[..] } else { &streams[..1] };
     let outcome = flow(used)?;
-    let sent = if is_both_ways { 0 } else { i128::try_from(total)? };
-    pair.expect_moved(&before, sent)?;
-    Ok(outcome.rate())
+    let sent = |stream: usize| outcome.by_stream.get(stream).copied().unwrap_or(0);
+    pair.expect_moved(&before, i128::try_from(sent(0))? - i128::try_from(sent(1))?)?;
+    Ok((outcome.rate(), outcome.payments))
 }
