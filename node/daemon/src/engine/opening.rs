@@ -222,17 +222,16 @@ fn tell_of_offer(shared: &Shared, peer: NodeId, channel_id: ChannelId) {
         true => Some(0),
         false => shared.offer_lines.may(shared.clock.unix_secs()),
     };
-    match left_out {
-        Some(left_out) => tracing::info!(
-            %channel_id,
-            peer_id = %hex(&peer.0),
-            left_out,
-            "a channel is offered, and waits for the operator"
-        ),
-        None => {
-            tracing::debug!(%channel_id, peer_id = %hex(&peer.0), "one more channel is offered");
-        }
-    }
+    let Some(left_out) = left_out else {
+        tracing::debug!(%channel_id, peer_id = %hex(&peer.0), "one more channel is offered");
+        return;
+    };
+    tracing::info!(
+        %channel_id,
+        peer_id = %hex(&peer.0),
+        left_out,
+        "a channel is offered, and waits for the operator"
+    );
 }
 
 /// What no operator could accept.

@@ -158,7 +158,7 @@ async fn p62_strangers_that_flood_are_not_read_and_cost_little() {
     scene.friend.talk(&scene.victim).await;
     let talked = scene.friend.hush().await;
     assert_eq!(talked.breaks, 0, "{talked:?}");
-    scene.is_left_alone().await;
+    scene.left_alone().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

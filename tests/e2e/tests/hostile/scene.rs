@@ -54,11 +54,11 @@ impl Scene {
         println!("{talked:?}, {} MiB taken", self.taken() >> 20);
         assert!(talked.answered > 1, "{talked:?}");
         assert_eq!(talked.breaks, 0, "{talked:?}");
-        self.is_left_alone().await;
+        self.left_alone().await;
     }
 
     /// Nothing is left of those who attacked.
-    pub async fn is_left_alone(mut self) {
+    pub async fn left_alone(mut self) {
         let before = self.before;
         self.victim.settles(|kept| *kept == before).await;
     }
