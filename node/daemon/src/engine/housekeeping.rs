@@ -210,7 +210,7 @@ async fn settle_charges(shared: &Arc<Shared>) {
     while !open.is_empty() {
         let page = shared
             .journal
-            .read(move |journal| feed::read(journal.engine(), Count::Payments, from, CHARGE_PAGE));
+            .look(move |journal| feed::read(journal.engine(), Count::Payments, from, CHARGE_PAGE));
         let Ok(Ok(page)) = page.await else { return };
         let Some(last) = page.last() else { return };
         from = last.index.saturating_add(1);

@@ -64,6 +64,7 @@ async fn take_link(shared: &Arc<Shared>, session: Session) {
             tracing::warn!(error = %error, "a contact's new head is not registered");
         }
     }
+    opening::keep_if_funded(shared, node_id).await;
     judge_seen_head(shared, &session).await;
     for handle in shared.registry.of_peer(&node_id) {
         handle.urge(Event::Connected(session.clone())).await;

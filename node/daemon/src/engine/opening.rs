@@ -121,7 +121,7 @@ pub(crate) async fn open(
         deposit2: wanted.counterparty_deposit,
     };
     let transition = request_open(setup).map_err(|error| wording::refused(&error))?;
-    create(shared, transition, contact).await
+    create(shared, transition, contact, Consenter::Operator).await
 }
 
 async fn ask(shared: &Arc<Shared>, session: &Session, salt: B256) -> Result<OpenOffer, Failure> {
@@ -197,7 +197,7 @@ pub(crate) fn take_request(shared: &Arc<Shared>, peer: NodeId, request: OpenRequ
     }
     let shared = Arc::clone(shared);
     tokio::spawn(async move {
-        if let Err(failure) = accept(&shared, channel_id).await {
+        if let Err(failure) = accept(&shared, channel_id, Consenter::Policy).await {
             tracing::debug!(%channel_id, error = %failure, "an offer could not be accepted");
         }
     });
@@ -255,11 +255,24 @@ fn admit(shared: &Shared, peer: NodeId, request: &OpenRequest) -> Result<(), Rej
     }
 }
 
+/// Who agrees to a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Consenter {
+    /// The operator: the counterparty is a contact from now on.
+    Operator,
+    /// The configuration, to whoever asks: a stranger stays one until its money is in the contract.
+    Policy,
+}
+
 /// Accepts an offer that waits: consents, durably, and says so.
 ///
 /// # Errors
 /// If there is no such offer any more, or it can't be accepted.
-pub(crate) async fn accept(shared: &Arc<Shared>, channel_id: ChannelId) -> Result<Handle, Failure> {
+pub(crate) async fn accept(
+    shared: &Arc<Shared>,
+    channel_id: ChannelId,
+    consenter: Consenter,
+) -> Result<Handle, Failure> {
     let unknown = || {
         Failure::new(FailureKind::UnknownOffer, format!("no offer of channel {channel_id} waits"))
             .safe("nothing was done")
@@ -267,14 +280,18 @@ pub(crate) async fn accept(shared: &Arc<Shared>, channel_id: ChannelId) -> Resul
     };
     // Taken out first: two orders at once must not make two channels of one offer.
     let offer = shared.offers.remove(channel_id).ok_or_else(unknown)?;
-    let result = consent(shared, &offer).await;
+    let result = consent(shared, &offer, consenter).await;
     if result.as_ref().is_err_and(|failure| failure.class() == ErrorClass::Transient) {
         shared.offers.add(offer);
     }
     result
 }
 
-async fn consent(shared: &Arc<Shared>, offer: &Offer) -> Result<Handle, Failure> {
+async fn consent(
+    shared: &Arc<Shared>,
+    offer: &Offer,
+    consenter: Consenter,
+) -> Result<Handle, Failure> {
     let Offer { peer, request, .. } = offer;
     shared.check_can_sign()?;
     check_count(shared, peer)?;
@@ -295,7 +312,7 @@ async fn consent(shared: &Arc<Shared>, offer: &Offer) -> Result<Handle, Failure>
             .safe("nothing was done")
             .advice("wait until it is connected again, then join")
     })?;
-    create(shared, transition, contact).await
+    create(shared, transition, contact, consenter).await
 }
 
 /// Makes a new channel and its counterparty durable, and starts its driver. It goes on when the caller has gone: once
@@ -304,9 +321,11 @@ async fn create(
     shared: &Arc<Shared>,
     transition: Transition,
     contact: Contact,
+    consenter: Consenter,
 ) -> Result<Handle, Failure> {
     let shared = Arc::clone(shared);
-    let creating = tokio::spawn(async move { create_now(&shared, transition, contact).await });
+    let creating =
+        tokio::spawn(async move { create_now(&shared, transition, contact, consenter).await });
     creating.await.map_err(|_| {
         Failure::new(FailureKind::Internal, "the channel's creation has broken down")
             .safe("it is not known whether the channel was made")
@@ -318,6 +337,7 @@ async fn create_now(
     shared: &Arc<Shared>,
     transition: Transition,
     contact: Contact,
+    consenter: Consenter,
 ) -> Result<Handle, Failure> {
     shared.check_can_sign()?;
     let channel_id = transition.channel_id();
@@ -328,11 +348,12 @@ async fn create_now(
     if is_known || shared.registry.get(channel_id).is_some() {
         return Err(is_here());
     }
-    let peer = contact.node_id;
     let at_secs = shared.clock.unix_secs();
-    let stored = shared.peers.keep(contact.clone(), at_secs);
     let mut set = WriteSet::default();
-    set.put_contact(&stored).map_err(|error| internal(&error))?;
+    if consenter == Consenter::Operator {
+        let stored = shared.peers.keep(contact.clone(), at_secs);
+        set.put_contact(&stored).map_err(|error| internal(&error))?;
+    }
     let watched = watched_with(transition.next().parts(), shared.settings.max_call_cost);
     let durable = shared
         .journal
@@ -347,10 +368,42 @@ async fn create_now(
                 .safe("the channel is in the journal, and goes on with the next start"));
         }
     }
+    if consenter == Consenter::Operator {
+        register(shared, contact).await;
+    }
+    start(shared, durable).await.map_err(|error| wording::refused(&error))
+}
+
+async fn register(shared: &Shared, contact: Contact) {
+    let peer = contact.node_id;
     if let Err(error) = shared.network.register(contact).await {
         tracing::warn!(peer_id = %hex(&peer.0), error = %error, "a counterparty is not registered");
     }
-    start(shared, durable).await.map_err(|error| wording::refused(&error))
+}
+
+/// A stranger whose money is in the contract by now is a contact (P63).
+pub(crate) async fn keep_if_funded(shared: &Arc<Shared>, peer: NodeId) {
+    let is_funded = |handle: &Handle| handle.view().chain.status == ChannelStatus::Active;
+    if shared.registry.of_peer(&peer).iter().any(is_funded) {
+        keep_counterparty(shared, peer).await;
+    }
+}
+
+/// Makes a counterparty a contact, if it is none.
+pub(crate) async fn keep_counterparty(shared: &Arc<Shared>, peer: NodeId) {
+    if shared.peers.is_kept(&peer) {
+        return;
+    }
+    // One that is not there is kept when it comes.
+    let Some(known) = shared.peers.get(&peer) else { return };
+    let stored = shared.peers.keep(known.contact.clone(), shared.clock.unix_secs());
+    let mut set = WriteSet::default();
+    if set.put_contact(&stored).is_ok()
+        && let Err(error) = shared.journal.write(set).await
+    {
+        tracing::warn!(error = %error, "a contact was not written");
+    }
+    register(shared, known.contact).await;
 }
 
 fn is_here() -> Failure {

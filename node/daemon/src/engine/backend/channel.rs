@@ -2,7 +2,7 @@
 
 use super::{describe, peer};
 use crate::engine::event::Event;
-use crate::engine::opening::{self, Wanted};
+use crate::engine::opening::{self, Consenter, Wanted};
 use crate::engine::registry::Handle;
 use crate::engine::shared::Shared;
 use crate::engine::wording;
@@ -171,7 +171,7 @@ pub(super) async fn plan_join(shared: &Arc<Shared>, call: &JoinChannel) -> Resul
 /// Accepts an offer.
 pub(super) async fn join(shared: &Arc<Shared>, call: &JoinChannel) -> Result<Channel, Failure> {
     plan_join(shared, call).await?;
-    let handle = opening::accept(shared, call.channel_id.0).await?;
+    let handle = opening::accept(shared, call.channel_id.0, Consenter::Operator).await?;
     Ok(describe::channel(shared, &handle.view()))
 }
 

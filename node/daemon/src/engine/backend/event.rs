@@ -32,7 +32,7 @@ pub(super) async fn read(
     from: u64,
     limit: usize,
 ) -> Result<Vec<Entry>, Failure> {
-    let read = shared.journal.read(move |journal| feed::read(journal.engine(), count, from, limit));
+    let read = shared.journal.look(move |journal| feed::read(journal.engine(), count, from, limit));
     match read.await {
         Ok(Ok(entries)) => Ok(entries),
         Ok(Err(error)) => Err(Failure::new(FailureKind::Internal, wording::chain_of(&error))

@@ -536,7 +536,7 @@ async fn list_newest(
 ) -> Result<PaymentPage, Failure> {
     let newest = shared
         .journal
-        .read(|journal| feed::next_index(journal.engine(), Count::Payments))
+        .look(|journal| feed::next_index(journal.engine(), Count::Payments))
         .await
         .map_err(|error| wording::not_durable(&error))?
         .map_err(|error| Failure::new(FailureKind::Internal, wording::chain_of(&error)))?;

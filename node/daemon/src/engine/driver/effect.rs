@@ -3,6 +3,7 @@
 use super::Driver;
 use crate::chain::{Revealed, call_budget};
 use crate::engine::event::Event;
+use crate::engine::opening;
 use crate::engine::wording;
 use alloy_primitives::B256;
 use lockstep_core::chain::{ChainEvent, ChainFact, EventPosition, Obligation};
@@ -256,8 +257,12 @@ impl Driver {
             Notice::UnprovenClaim { version } => {
                 tracing::warn!(%channel_id, %version, "the counterparty claims a newer state without proof");
             }
+            Notice::Opened => {
+                tracing::info!(%channel_id, "the channel is open");
+                let (shared, peer) = (Arc::clone(&self.shared), self.channel.parts().setup.peer);
+                tokio::spawn(async move { opening::keep_counterparty(&shared, peer).await });
+            }
             Notice::OpenConsented
-            | Notice::Opened
             | Notice::Funded { .. }
             | Notice::CloseVanished
             | Notice::Withdrawn { .. }
