@@ -103,3 +103,21 @@ async fn p66_a_request_that_nobody_decides_reads_as_busy_and_may_be_asked_again(
     server.stop().await;
     requests.stopped().await;
 }
+
+#[tokio::test]
+async fn p61_an_account_that_comes_a_third_time_loses_its_oldest_session() {
+    let (server, mut requests, address) = server().await;
+    let client = client(2);
+    let (_first, mut first) = connect(&client, &address, 9).await.unwrap();
+    let (second, _pushes) = connect(&client, &address, 9).await.unwrap();
+    let (_third, _more) = connect(&client, &address, 9).await.unwrap();
+    assert!(first.next().await.is_none(), "the oldest ends");
+    let answering = async {
+        let asked = requests.next().await.unwrap();
+        asked.answer(Reply::Listed { channel_ids: vec![channel()] });
+    };
+    let (listed, ()) = tokio::join!(second.list(None), answering);
+    assert_eq!(listed, Ok(vec![channel()]));
+    server.stop().await;
+    requests.stopped().await;
+}
