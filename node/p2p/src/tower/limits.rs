@@ -49,7 +49,8 @@ impl Default for TowerLimits {
                 strangers: 4_096,
                 // Nodes behind one address of a provider.
                 strangers_per_ip: 64,
-                per_peer: 2,
+                // Twice the sessions of an account: lost ones end only when their silence is noticed.
+                per_peer: 4,
                 pending_inbound: 128,
                 pending_inbound_per_ip: 16,
                 pending_outbound: 0,

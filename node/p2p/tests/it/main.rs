@@ -12,4 +12,5 @@ mod memory;
 mod node;
 mod pair;
 mod relay;
+mod tower;
 mod wire;
