@@ -188,6 +188,7 @@ async fn a_node_begins_with_the_endpoint_that_answers_but_not_without_any() {
     let down = Proxy::start(&scene.anvil.url, Lie::Down).await;
     let both = endpoints(&[&down.url, &scene.anvil.url], 2);
     startup::check(&both, &scene.deployment).await.unwrap();
+    startup::usable(&both, &scene.deployment).await.unwrap();
     let alone = endpoints(&[&down.url], 1);
     let waits = startup::check(&alone, &scene.deployment).await.unwrap_err();
     assert_eq!(waits.class(), ErrorClass::Transient);
@@ -198,7 +199,7 @@ async fn p70_p93_one_endpoint_of_another_chain_is_left_out_and_keeps_no_node_fro
     let scene = Scene::start().await;
     let other = Anvil::start();
     let mixed = endpoints(&[&other.url, &scene.anvil.url], 2);
-    let checked = startup::check(&mixed, &scene.deployment).await.unwrap();
+    let checked = startup::usable(&mixed, &scene.deployment).await.unwrap();
     assert_eq!(checked.left_out.len(), 1);
     assert_eq!(checked.endpoints.count(), 1);
     // What is left still believes nothing about money alone.
@@ -211,7 +212,7 @@ async fn p70_p93_one_endpoint_of_another_chain_is_left_out_and_keeps_no_node_fro
     // As many as would be believed, or all that there are.
     let two = endpoints(&[&other.url, &scene.anvil.url, &other.url], 2);
     for wrong in [two, endpoints(&[&other.url], 1)] {
-        let refused = startup::check(&wrong, &scene.deployment).await.unwrap_err();
+        let refused = startup::usable(&wrong, &scene.deployment).await.unwrap_err();
         assert!(matches!(refused, ChainError::Deployment { .. }), "{refused:?}");
     }
 }

@@ -115,7 +115,7 @@ impl ChainTask {
     ) -> Result<(ChainHandle, mpsc::Receiver<ChainNews>, JoinHandle<()>), ChainTaskError> {
         let ChainSetup { endpoints, deployment, start, journal, accounts, channels, secrets } =
             setup;
-        let Checked { endpoints, left_out } = startup::check(&endpoints, &deployment).await?;
+        let Checked { endpoints, left_out } = startup::usable(&endpoints, &deployment).await?;
         let contracts = Contracts::from(&deployment);
         let store = ChainStore::new(journal, contracts.chain_id);
         let Kept { cursor, obligations, entries, origins } = store.load().await?;
