@@ -371,7 +371,7 @@ fn p34_an_offer_that_was_taken_back_is_neither_sent_again_nor_accepted_later() {
 }
 
 fn open_request_of(node: &Node) -> PeerMessage {
-    let setup = node.channel.parts().setup.clone();
+    let setup = node.channel.parts().setup;
     PeerMessage::OpenRequest(lockstep_core::message::OpenRequest {
         domain: setup.domain,
         terms: setup.terms,
