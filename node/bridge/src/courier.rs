@@ -92,6 +92,22 @@ impl<S: TransferStore, P: Postman> Courier<S, P> {
         }
     }
 
+    /// Looks up what was ordered before a restart, without asking any chain.
+    ///
+    /// # Errors
+    /// If the senders can't be asked.
+    pub async fn look_up(&mut self) -> Result<(), BridgeError> {
+        let ids: Vec<B256> = self.parcels.keys().copied().collect();
+        for id in ids {
+            self.refresh(id).await?;
+            let Some(parcel) = self.parcels.get_mut(&id) else { continue };
+            if !parcel.sent.is_empty() && parcel.next.waiting == Waiting::ForOrder {
+                parcel.next = Next::unknown(Waiting::ForInclusion);
+            }
+        }
+        Ok(())
+    }
+
     /// Every transfer, in the order of names.
     pub fn views(&self) -> impl Iterator<Item = TransferView> {
         self.parcels.values().map(Parcel::view)

@@ -78,7 +78,8 @@ pub enum BridgeError {
     },
     /// The bridge was changed since it was last looked at (P99).
     #[error(
-        "the bridge's contracts were upgraded: no new transfer begins until 'lockstep networks --accept' has been said"
+        "the bridge's contracts were upgraded while this node ran: no new transfer begins, those under way go on; \
+         start the node again once you trust the new code"
     )]
     Upgraded,
     /// The bridge does not pay out now.

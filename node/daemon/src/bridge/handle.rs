@@ -6,6 +6,7 @@ use lockstep_bridge::courier::{Payers, TransferView};
 use lockstep_bridge::error::BridgeError;
 use lockstep_bridge::order::{FundOrder, Start, WithdrawOrder};
 use lockstep_bridge::rollup::{Report, Rollup};
+use lockstep_bridge::step::Waiting;
 use lockstep_chain::endpoints::Endpoints;
 use lockstep_core::ids::ChannelId;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -93,10 +94,13 @@ impl BridgeHandle {
         self.board.lock().views.clone()
     }
 
-    /// Whether money is on its way into a channel.
+    /// Whether money is on its way into a channel. A transfer that was kept and never sent is none.
     pub(crate) fn carries(&self, channel: ChannelId) -> bool {
         let seen = self.board.lock();
-        seen.views.iter().any(|view| view.channel == Some(channel) && !view.transfer.is_over())
+        let is_live = |view: &TransferView| {
+            !view.transfer.is_over() && view.next.waiting != Waiting::ForOrder
+        };
+        seen.views.iter().any(|view| view.channel == Some(channel) && is_live(view))
     }
 
     /// Funds a channel: checked, kept, sent.

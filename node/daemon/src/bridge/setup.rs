@@ -145,7 +145,12 @@ pub(crate) async fn start(
     let payers = Payers { l1: account, l2: owner };
     let mut courier = Courier::new(Arc::clone(&rollup), store, desk.clone(), payers);
     courier.resume(transfers);
+    // Before any channel's driver asks whether money is on its way to it.
     let board = Board::default();
+    if let Err(error) = courier.look_up().await {
+        tracing::warn!(error = %error, "what was sent for transfers is looked up later");
+    }
+    board.show(courier.views().collect());
     let (commands, queue) = mpsc::channel(QUEUE);
     let handle = BridgeHandle::new(commands, rollup, board.clone(), l1, payers);
     let pause = Duration::from_millis(profile.poll_millis);

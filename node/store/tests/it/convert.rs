@@ -7,7 +7,7 @@ use lockstep_core::{
         Obligation, ObligationKey, ObligationKind, ObligationStage, StoredPoint, WithdrawEvidence,
     },
     commit::{self, Transition},
-    ids::{AccountRef, ChainRef, PaymentId, Sequence, Side, Version},
+    ids::{AccountRef, ChainRef, ChannelId, PaymentId, Sequence, Side, Version},
     lock::Lock,
     message::RejectReason,
     money::Amount,

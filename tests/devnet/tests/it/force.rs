@@ -39,7 +39,7 @@ async fn force(scene: &mut Scene, to: Address, data: Bytes) {
     assert!(scene.network.l2.landed(caused[0]).await.is_success(), "the forced call works");
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn p77_a_stale_close_is_answered_from_l1_while_the_sequencer_stands_still() {
     let mut scene = Scene::start().await;
     let terms = closing(&mut scene, 1).await;
@@ -59,7 +59,7 @@ async fn p77_a_stale_close_is_answered_from_l1_while_the_sequencer_stands_still(
     assert_eq!(scene.stored(scene.id_of(&terms)).await.status, CLOSED);
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn p77_a_censored_account_is_heard_through_l1_with_many_challenges_at_once() {
     let mut scene = Scene::start().await;
     let terms = [closing(&mut scene, 2).await, closing(&mut scene, 3).await];
@@ -74,7 +74,7 @@ async fn p77_a_censored_account_is_heard_through_l1_with_many_challenges_at_once
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn a_close_can_be_begun_from_l1_by_whoever_holds_the_signed_intent_or_is_the_owner() {
     let mut scene = Scene::start().await;
     let terms = scene.terms(4, Address::ZERO);
@@ -91,7 +91,7 @@ async fn a_close_can_be_begun_from_l1_by_whoever_holds_the_signed_intent_or_is_t
     assert_eq!((stored.status, stored.version), (CLOSING, 4));
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn a_call_that_l1_can_not_carry_is_refused() {
     let scene = Scene::start().await;
     let order =

@@ -16,7 +16,7 @@ fn is_at(stage: DepositStage) -> impl Fn(&lockstep_bridge::courier::TransferView
     move |view| view.transfer.stage == TransferStage::Deposit(stage)
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn p85_one_l1_transaction_opens_a_channel_and_counts_only_once_all_is_final() {
     let mut scene = Scene::start().await;
     let terms = scene.terms(1, Address::ZERO);
@@ -69,7 +69,7 @@ async fn p85_one_l1_transaction_opens_a_channel_and_counts_only_once_all_is_fina
     assert_eq!(scene.network.l1.balance(address(PAYER)).await, after);
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn p86_a_node_killed_at_every_stage_funds_exactly_once() {
     let mut scene = Scene::start().await;
     let terms = scene.terms(2, Address::ZERO);
@@ -88,7 +88,7 @@ async fn p86_a_node_killed_at_every_stage_funds_exactly_once() {
     assert_eq!(scene.network.derived().len(), 1);
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn p88_an_l1_reorganisation_changes_the_hash_on_the_rollup_and_loses_nothing() {
     let mut scene = Scene::start().await;
     let terms = scene.terms(3, Address::ZERO);
@@ -111,7 +111,7 @@ async fn p88_an_l1_reorganisation_changes_the_hash_on_the_rollup_and_loses_nothi
     assert_eq!(U256::from(scene.stored(order.channel_id).await.deposit1), ether(1));
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn p87_the_money_of_a_failed_delivery_is_found_and_fetched() {
     let mut scene = Scene::start().await;
     let terms = scene.terms(4, Address::ZERO);
@@ -138,7 +138,7 @@ async fn p87_the_money_of_a_failed_delivery_is_found_and_fetched() {
     assert_eq!(scene.network.l2.balance(address(PAYER)).await, U256::ZERO);
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn p89_what_can_never_be_delivered_goes_to_the_refund_account() {
     let mut scene = Scene::start().await;
     let terms = scene.terms(5, Address::ZERO);
@@ -164,8 +164,8 @@ async fn p89_what_can_never_be_delivered_goes_to_the_refund_account() {
     assert_eq!(scene.network.l2.balance(address(PAYER)).await, U256::ZERO);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn p95_p99_what_can_not_be_right_is_refused_before_anything_is_sent() {
+#[tokio::test]
+async fn p95_what_can_not_be_right_is_refused_before_anything_is_sent() {
     let mut scene = Scene::start().await;
     let terms = scene.terms(6, Address::ZERO);
     let order = scene.order(6, scene.open(terms, ether(1)), Address::ZERO);
@@ -207,16 +207,12 @@ async fn p95_p99_what_can_not_be_right_is_refused_before_anything_is_sent() {
     assert!(matches!(refused, Err(BridgeError::Paused)), "{refused:?}");
     scene.network.unpause().await;
 
-    scene.upgrade_portal().await;
-    let refused = scene.begin(&order).await;
-    assert!(matches!(refused, Err(BridgeError::Upgraded)), "{refused:?}");
-
     let count = scene.network.l1.endpoint().nonce(address(PAYER), lockstep_chain::rpc::At::Latest);
     assert_eq!(count.await.unwrap(), 0);
     assert!(scene.courier.view(B256::repeat_byte(6)).is_none());
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn p97_a_token_opens_a_channel_from_l1_and_counts_only_once_it_left_its_box() {
     let mut scene = Scene::start().await;
     let (l1_token, l2_token) = scene.token_pair().await;
@@ -250,4 +246,18 @@ async fn p97_a_token_opens_a_channel_from_l1_and_counts_only_once_it_left_its_bo
     let wrong = scene.order(9, scene.open(wrong, U256::from(5)), Address::repeat_byte(0x98));
     let refused = scene.begin(&wrong).await;
     assert!(matches!(refused, Err(BridgeError::WrongToken { .. })), "{refused:?}");
+}
+
+#[tokio::test]
+async fn p99_an_upgraded_bridge_takes_no_new_money_and_still_carries_what_is_under_way() {
+    let mut scene = Scene::start().await;
+    let terms = scene.terms(10, Address::ZERO);
+    let order = scene.order(10, scene.open(terms, ether(1)), Address::ZERO);
+    scene.begin(&order).await.unwrap();
+    scene.upgrade_portal().await;
+    let terms = scene.terms(11, Address::ZERO);
+    let late = scene.order(11, scene.open(terms, ether(1)), Address::ZERO);
+    let refused = scene.begin(&late).await;
+    assert!(matches!(refused, Err(BridgeError::Upgraded)), "{refused:?}");
+    scene.until(order.id, is_at(DepositStage::Credited)).await;
 }

@@ -16,7 +16,7 @@ use tokio::sync::Mutex;
 
 const RECIPIENT: Address = Address::repeat_byte(0x77);
 /// Between two blocks of L1.
-const TICK: Duration = Duration::from_millis(300);
+const TICK: Duration = Duration::from_millis(600);
 /// Between two looks, and how many of them are far too many.
 const LOOK: Duration = Duration::from_millis(200);
 const LOOKS: u32 = 900;
@@ -190,7 +190,7 @@ fn run(network: Optimism) -> (Arc<Mutex<Optimism>>, tokio::task::JoinHandle<()>)
     (network, task)
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn p86_p87_p91_from_l1_into_a_channel_and_back_to_l1_with_real_nodes() {
     let folder = tempfile::tempdir().unwrap();
     let network = Optimism::start().await;
@@ -213,10 +213,6 @@ async fn p86_p87_p91_from_l1_into_a_channel_and_back_to_l1_with_real_nodes() {
     }
     let (network, ticking) = run(network);
     alice.cli(&["deploy", "--yes"]).await;
-    let record = fs::read_dir(folder.path().join("alice/data/deployments")).unwrap();
-    for file in record.flatten() {
-        fs::copy(file.path(), folder.path().join("deployments").join(file.file_name())).unwrap();
-    }
     bob.start().await;
     alice.start().await;
 
@@ -246,7 +242,9 @@ async fn p86_p87_p91_from_l1_into_a_channel_and_back_to_l1_with_real_nodes() {
     alice.cli(&["close", &channel, "--no-wait"]).await;
     alice.until(&["channels", &channel], "settled", |it| it["phase"] == "settled").await;
     let after = network.lock().await.l2.balance(bob.account).await;
-    assert_eq!(after, ether(1) + ether(1) / U256::from(2), "bob has what he was paid");
+    // Whoever was quicker has paid for the close.
+    let due = ether(1) + ether(1) / U256::from(2);
+    assert!(after <= due && due - after < ether(1) / U256::from(1_000), "{after}");
 
     let to = RECIPIENT.to_string();
     alice.cli(&["withdraw", "--to", "l1", "1ETH", "--recipient", &to]).await;

@@ -14,7 +14,7 @@ fn deposit(value: U256) -> Bytes {
     call.abi_encode().into()
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn two_deposits_of_a_sender_in_one_block_arrive_in_order_with_the_predicted_hashes() {
     let mut network = Optimism::start().await;
     network.l1.set_balance(SENDER, ether(10)).await;
@@ -33,7 +33,7 @@ async fn two_deposits_of_a_sender_in_one_block_arrive_in_order_with_the_predicte
     assert_eq!(network.l2.balance(TARGET).await, ether(3));
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn a_sequencer_that_stands_still_or_censors_stops_its_own_users_but_not_l1() {
     let mut network = Optimism::start().await;
     network.l2.set_balance(SENDER, ether(10)).await;
@@ -44,7 +44,7 @@ async fn a_sequencer_that_stands_still_or_censors_stops_its_own_users_but_not_l1
     assert_eq!(network.l2.balance(TARGET).await, ether(1));
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn a_reorganised_l1_takes_the_deposit_back_and_gives_it_another_hash() {
     let mut network = Optimism::start().await;
     network.l1.set_balance(SENDER, ether(10)).await;
@@ -59,7 +59,7 @@ async fn a_reorganised_l1_takes_the_deposit_back_and_gives_it_another_hash() {
     assert_eq!(network.l2.balance(TARGET).await, ether(1));
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn no_chain_outlives_the_process_that_started_it() {
     let network = Optimism::start().await;
     let keepers = [network.l1.keeper_id(), network.l2.keeper_id()];

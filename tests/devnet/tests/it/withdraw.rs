@@ -46,7 +46,7 @@ async fn initiated(scene: &mut Scene, name: u8, amount: U256) -> WithdrawOrder {
     order
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn p91_a_withdrawal_is_proven_waited_for_and_paid_over_a_kill_at_every_stage() {
     let mut scene = Scene::start().await;
     let order = initiated(&mut scene, 1, ether(4)).await;
@@ -81,7 +81,7 @@ async fn p91_a_withdrawal_is_proven_waited_for_and_paid_over_a_kill_at_every_sta
     assert_eq!(scene.network.l1.balance(RECIPIENT).await, ether(4));
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn p91_a_game_that_dies_after_the_proof_is_replaced_by_another() {
     let mut scene = Scene::start().await;
     let order = initiated(&mut scene, 2, ether(1)).await;
@@ -99,7 +99,7 @@ async fn p91_a_game_that_dies_after_the_proof_is_replaced_by_another() {
     assert_eq!(scene.network.l1.balance(RECIPIENT).await, ether(1));
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn p96_a_wrong_root_on_l1_is_not_proven_against() {
     let mut scene = Scene::start().await;
     let order = initiated(&mut scene, 3, ether(1)).await;
@@ -116,7 +116,7 @@ async fn p96_a_wrong_root_on_l1_is_not_proven_against() {
     scene.until(order.id, is_at(WithdrawStage::Done)).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn p88_a_pause_of_the_bridge_delays_a_payout_and_loses_no_proof() {
     let mut scene = Scene::start().await;
     let order = initiated(&mut scene, 4, ether(1)).await;
@@ -131,7 +131,7 @@ async fn p88_a_pause_of_the_bridge_delays_a_payout_and_loses_no_proof() {
     assert_eq!(scene.network.l1.balance(RECIPIENT).await, ether(1));
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn a_withdrawal_that_can_not_be_right_is_refused_before_anything_is_sent() {
     let scene = Scene::start().await;
     let to_contract = WithdrawOrder { recipient: PORTAL, ..order(5, ether(1)) };
