@@ -16,7 +16,8 @@ use lockstep_sim::trace::Trace;
 fn check(seeds: std::ops::Range<u64>, change: impl Fn(&mut Scenario)) -> Stats {
     let mut all = Stats::default();
     for seed in seeds {
-        let mut scenario = Scenario::of_seed(seed);
+        // Towers where a test asks for them: who may be away follows from who cheats, which a test changes.
+        let mut scenario = Scenario { guard: None, ..Scenario::of_seed(seed) };
         change(&mut scenario);
         match run_scenario(scenario.clone(), Trace::default()) {
             Ok((stats, _)) => all.merge(&stats),
