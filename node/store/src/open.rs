@@ -2,9 +2,11 @@
 
 use std::{
     fs::DirBuilder,
+    io,
     os::unix::fs::DirBuilderExt,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use crate::{
@@ -158,6 +160,10 @@ fn acquire_lock(dir: &Path) -> Result<LockFile, OpenError> {
     })
 }
 
+/// How often, and after what pause, an engine is opened again whose lock is being let go of.
+const RETRIES: u32 = 50;
+const RETRY_PAUSE: Duration = Duration::from_millis(20);
+
 /// Opens the engine and all trees. On some kinds of damage the engine panics; that is caught here,
 /// because a broken file must not take down a process that has other things to watch.
 fn open_engine(dir: &Path, cache_bytes: u64) -> Result<(sled::Db, Vec<sled::Tree>), OpenError> {
@@ -175,7 +181,18 @@ fn open_engine(dir: &Path, cache_bytes: u64) -> Result<(sled::Db, Vec<sled::Tree
         Ok((db, trees?))
     };
     let path = || dir.to_path_buf();
-    match catch_unwind(AssertUnwindSafe(open)) {
+    let mut opened = catch_unwind(AssertUnwindSafe(open));
+    // The folder is locked by us already. What may still hold the engine's own lock are its threads of a journal that
+    // this process has just closed; it reports that without a kind of its own.
+    for _ in 0..RETRIES {
+        match &opened {
+            Ok(Err(sled::Error::Io(source))) if source.kind() == io::ErrorKind::Other => {}
+            Ok(_) | Err(_) => break,
+        }
+        std::thread::sleep(RETRY_PAUSE);
+        opened = catch_unwind(AssertUnwindSafe(open));
+    }
+    match opened {
         Ok(Ok(opened)) => Ok(opened),
         Ok(Err(sled::Error::Io(source))) => Err(OpenError::Io { path: path(), source }),
         Ok(Err(source)) => Err(OpenError::Engine { path: path(), source }),
