@@ -17,7 +17,7 @@ setup:
 
 demo: setup demo-run ## Two real nodes on a local chain, from nothing; KEEP=1 leaves them running
 demo-run:
-	cargo build --locked -p lockstep
+	cargo build --locked -p lockstep -p lockstep-watchtower
 	@node scripts/demo.mjs $(if $(KEEP),--keep)
 demo-contracts: setup ## The contract alone: two channel lives on a local chain, a cheat among them
 	@node contracts/script/demo.mjs

@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 // The main job from nothing: two real nodes on a local chain pair, open a channel and stream payments both ways while
-// one of them is killed; money comes in and goes out; they close together. Of two more channels one is closed by one
-// side alone, and in the other somebody cheats with an old state, and loses.
+// one of them is killed; money comes in and goes out; they close together. Of three more channels one is closed by one
+// side alone, and in two somebody cheats with an old state, and loses: once to a node, and once to a watchtower, while
+// the victim is away.
 //
 //   demo.mjs [--json] [--keep]
 //
@@ -25,6 +26,7 @@ const run = promisify(execFile);
 const isJson = process.argv.includes("--json");
 const isKept = process.argv.includes("--keep");
 const binary = process.env.LOCKSTEP_BINARY ?? join(root, "target/debug/lockstep");
+const towerBinary = process.env.LOCKSTEP_TOWER_BINARY ?? join(root, "target/debug/lockstep-watchtower");
 const folder = mkdtempSync(join(tmpdir(), "lockstep-demo-"));
 // The public key of every local development chain.
 const RICH = privateKeyToAccount("0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80");
@@ -123,8 +125,41 @@ class Node {
   }
 }
 
+/// A stand-alone watchtower: it knows nobody's keys, only states that both sides have signed.
+class Tower {
+  constructor(url, deployment, password, [p2p, admin]) {
+    this.data = join(folder, "tower");
+    this.flags = ["--data-dir", this.data, "--password-file", password, "--json"];
+    this.settings = [
+      `listen = ["/ip4/127.0.0.1/tcp/${p2p}"]`, `external = ["/ip4/127.0.0.1/tcp/${p2p}"]`, `admin = "127.0.0.1:${admin}"`,
+      "min_window_secs = 60", "allow_swap = true",
+      "[[chain]]", `endpoints = ["${url}"]`, `deployment = "${deployment}"`, "lanes = 1",
+    ].join("\n");
+  }
+
+  async start() {
+    await this.ask("init", "--words-to", join(folder, "tower.words"));
+    writeFileSync(join(this.data, "tower.toml"), this.settings);
+    const log = openSync(join(folder, "tower.log"), "a");
+    this.process = spawn(towerBinary, ["run", ...this.flags], { stdio: ["ignore", log, log] });
+    return until("the tower's address", () => this.ask("info"));
+  }
+
+  async ask(...words) {
+    const { stdout } = await run(towerBinary, [...words, ...this.flags]);
+    return stdout.trim() === "" ? {} : JSON.parse(stdout);
+  }
+
+  async stop() {
+    if (this.process === undefined || this.process.exitCode !== null) return;
+    const ended = new Promise((done) => this.process.once("exit", done));
+    this.process.kill();
+    await ended;
+  }
+}
+
 async function main() {
-  const [chainPort, ...ports] = await Promise.all(Array.from({ length: 5 }, freePort));
+  const [chainPort, ...ports] = await Promise.all(Array.from({ length: 9 }, freePort));
   const url = `http://127.0.0.1:${chainPort}`;
   const password = join(folder, "password");
   writeFileSync(password, "only for the demo\n", { mode: 0o600 });
@@ -136,13 +171,17 @@ async function main() {
   });
   const alice = new Node("alice", options(ports[0], ports[1]));
   const bob = new Node("bob", options(ports[2], ports[3]));
-  bob.env.LOCKSTEP_CHAIN_DEPLOYMENTS = join(alice.data, "deployments");
-  const nodes = [bob, alice]; // Alice's node carries the chain: it ends last.
+  const carol = new Node("carol", options(ports[4], ports[5]));
+  const deployments = join(alice.data, "deployments");
+  for (const node of [bob, carol]) node.env.LOCKSTEP_CHAIN_DEPLOYMENTS = deployments;
+  const tower = new Tower(url, join(deployments, "dev.json"), password, ports.slice(6));
+  const people = { alice, bob, carol, tower };
+  const nodes = [tower, carol, bob, alice]; // Alice's node carries the chain: it ends last.
   const signal = new Promise((done) => {
     for (const name of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(name, done);
   });
   try {
-    await Promise.race([play(alice, bob, url), signal.then(() => { throw new Interrupted(); })]);
+    await Promise.race([play(people, url), signal.then(() => { throw new Interrupted(); })]);
     report();
     if (isKept) {
       explain(alice, bob);
@@ -161,18 +200,13 @@ async function main() {
 }
 
 /// All chapters.
-async function play(alice, bob, url) {
+async function play({ alice, bob, carol, tower }, url) {
   title("1. Two nodes, one local chain");
   await alice.ask("init", "--yes", "--words-to", join(folder, "alice.words"));
   await alice.start("--dev");
   tell("   Alice's node has started a chain that makes a block a second, and put the contracts on it.");
-  const words = join(folder, "bob.words");
-  await bob.ask("init", "--yes", "--words-to", words);
-  await bob.start();
   const chain = createPublicClient({ transport: http(url), pollingInterval: POLL_MS });
-  const owner = mnemonicToAccount(readFileSync(words, "utf8").trim(), { addressIndex: ACCOUNT_INDEX });
-  expectEqual("Bob's account", await account(bob), owner.address.toLowerCase());
-  await send(chain, url, RICH, { to: owner.address, value: parseEther("100") });
+  const owner = await settle_in(bob, chain, url);
   tell(`   Bob's node has joined it; his account ${owner.address} holds 100 ETH.`);
 
   const accounts = new Accounts(chain);
@@ -180,6 +214,18 @@ async function play(alice, bob, url) {
   const first = await agreement(alice, bob, chain);
   const others = await alone(alice, bob, chain, url, owner);
   await accounts.close([first, ...others]);
+  await away(bob, carol, tower, chain, url, owner);
+}
+
+/// A node of its own on Alice's chain, with 100 ETH; returns its account.
+async function settle_in(node, chain, url) {
+  const words = join(folder, `${node.name}.words`);
+  await node.ask("init", "--yes", "--words-to", words);
+  await node.start();
+  const owner = mnemonicToAccount(readFileSync(words, "utf8").trim(), { addressIndex: ACCOUNT_INDEX });
+  expectEqual(`${node.name}'s account`, await account(node), owner.address.toLowerCase());
+  await send(chain, url, RICH, { to: owner.address, value: parseEther("100") });
+  return owner;
 }
 
 /// Bob opens towards Alice's invite, both bring money; returns the channel's id once both may pay.
@@ -323,6 +369,53 @@ async function alone(alice, bob, chain, url, owner) {
   return [honest, cheated];
 }
 
+/// Carol's node is down when Bob cheats, and his own node, too: only her tower can answer.
+async function away(bob, carol, tower, chain, url, owner) {
+  title("9. Bob cheats again, while his victim is away");
+  await settle_in(carol, chain, url);
+  const { address, accounts: [{ lanes: [lane] }] } = await tower.start();
+  await send(chain, url, RICH, { to: lane, value: parseEther("1") });
+  await carol.ask("tower", "add", address);
+  tell("   Carol has a node of her own and uses a watchtower, a program of somebody else.");
+  const id = await open(carol, bob, "1", "1");
+  await bob.ask("pay", id, "0.1ETH");
+  const proof = join(folder, "old-carol.proof");
+  await bob.ask("export-proof", id, "--to", proof);
+  await bob.ask("pay", id, "0.6ETH");
+  const receipt = await until("the tower's receipt for the newest state", async () => {
+    const receipts = await carol.ask("tower", "receipts", id);
+    return receipts.find(({ version }) => version === 2);
+  });
+  await carol.stop();
+  await bob.stop();
+  tell("   Bob paid her 0.1 and 0.6 ETH; the tower has signed a receipt for the newest state. Carol's node goes down.");
+  const old = JSON.parse(readFileSync(proof, "utf8")).calls.find((call) => call.function.startsWith("initiateClose"));
+  await send(chain, url, owner, { to: old.to, data: old.calldata });
+  tell("   Bob brings the state of 0.1 ETH to the chain.");
+  const [begun, answered] = await until("the tower answers", async () => {
+    const closings = await events(chain, "ChannelClosing", id);
+    return closings.length > 1 && closings;
+  });
+  expectEqual("the version that Bob showed", begun.version, 1n);
+  expectEqual("the version that the tower showed", answered.version, 2n);
+  tell("   The tower has answered with the newest state.");
+  await bob.start();
+  await until("the channel is closed", async () => (await events(chain, "ChannelClosed", id))[0]);
+  await carol.start();
+  await expectSettled(carol, bob, chain, id, parseEther("1.7"), parseEther("0.3"));
+  tell("   Carol is back: 1.7 ETH to her, 0.3 ETH to Bob.");
+  const file = join(folder, "receipt.json");
+  writeFileSync(file, JSON.stringify(receipt));
+  const ends = String(begun.closesAt);
+  const judged = async (version) => {
+    const words = ["tower", "verify-receipt", file, "--settled-version", String(version), "--closes-at", ends];
+    return (await carol.ask(...words)).verdict;
+  };
+  expectEqual("the receipt says of what happened", await judged(2), "kept");
+  expectEqual("and would have said", await judged(1), "failed");
+  tell("   Her receipt proves, offline, that the tower kept its word. Had the old version been settled, it would prove the failure.");
+}
+
 /// Who owned what before, and owns what now, to the wei.
 class Accounts {
   constructor(chain) {
@@ -398,10 +491,16 @@ async function expectSettled(alice, bob, chain, id, forAlice, forBob) {
 
 /// The contract's own word about how a channel ended.
 async function closing(chain, channelId) {
+  const closings = await events(chain, "ChannelClosed", channelId);
+  expectEqual("closings on chain", closings.length, 1);
+  return closings[0];
+}
+
+/// All events of one kind about a channel, oldest first.
+async function events(chain, eventName, channelId) {
   const { abi } = JSON.parse(readFileSync(join(root, "contracts/artifacts/PaymentChannel.json"), "utf8"));
-  const events = await chain.getContractEvents({ abi, eventName: "ChannelClosed", args: { channelId }, fromBlock: 0n });
-  expectEqual("closings on chain", events.length, 1);
-  return events[0].args;
+  const found = await chain.getContractEvents({ abi, eventName, args: { channelId }, fromBlock: 0n });
+  return found.map(({ args }) => args);
 }
 
 /// The account that owns a node's channels on this chain.

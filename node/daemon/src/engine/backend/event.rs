@@ -41,6 +41,17 @@ pub(super) async fn read(
     }
 }
 
+/// The next index of a line, as the journal has it: what is watched lags behind it, most of all after a start.
+pub(super) async fn next_index(shared: &Shared, count: feed::Count) -> Result<u64, Failure> {
+    let read = shared.journal.look(move |journal| feed::next_index(journal.engine(), count));
+    match read.await {
+        Ok(Ok(next)) => Ok(next),
+        Ok(Err(error)) => Err(Failure::new(FailureKind::Internal, wording::chain_of(&error))
+            .advice("look into the node's log")),
+        Err(error) => Err(wording::not_durable(&error)),
+    }
+}
+
 fn event(shared: &Shared, entry: &Entry) -> Event {
     Event { index: entry.index, at: entry.at_secs, body: body(shared, entry) }
 }

@@ -444,7 +444,7 @@ async fn find(
 }
 
 async fn look_up(shared: &Arc<Shared>, id: PaymentId) -> Result<Payment, Failure> {
-    let next = *shared.feeds.watch(lockstep_rpc::types::EventKind::Payments).borrow();
+    let next = event::next_index(shared, Count::Payments).await?;
     // What was told since the counts were read is found, too.
     let mut end = next.saturating_add(u64::from(MAX_PAGE));
     let oldest = next.saturating_sub(LOOK_BACK);
@@ -475,7 +475,7 @@ async fn count_ended(
     let ended = request.count.saturating_sub(pending);
     let payer = handle.view().side();
     let range = request.first.0..request.first.0.saturating_add(u64::from(request.count));
-    let next = *shared.feeds.watch(lockstep_rpc::types::EventKind::Payments).borrow();
+    let next = event::next_index(shared, Count::Payments).await?;
     let mut failed: u32 = 0;
     let mut from = next.saturating_sub(LOOK_BACK);
     loop {

@@ -246,11 +246,9 @@ async fn a_reorganised_l1_block_takes_the_deposit_back_to_where_it_came_from() {
     let mut world = World::start().await;
     let channel = world.channel(1, ETHER);
     let id = world.fund(&world.open_order(&channel, ETHER)).await;
-    world.look().await;
-    assert_eq!(world.stage(id), SENT);
+    world.look_for(id, SENT).await;
     world.network.l1.ask("anvil_reorg", json!([1, []])).await;
-    world.look().await;
-    assert_eq!(world.stage(id), PLANNED);
+    world.look_for(id, PLANNED).await;
     assert_eq!(world.courier.view(id).unwrap().transfer.location(), Location::Source);
     world.network.finalize_l1().await;
     assert_eq!(world.stored(&channel).await.status, 0, "the rollup never heard of it");

@@ -329,6 +329,17 @@ impl World {
         self.courier.step().await;
     }
 
+    /// Looks until a stage is there, without anything having happened on L1: an answer of it may be late.
+    pub(crate) async fn look_for(&mut self, id: B256, wanted: TransferStage) {
+        for _ in 0..MAX_LOOKS {
+            self.look().await;
+            if self.stage(id) == wanted {
+                return;
+            }
+        }
+        panic!("{wanted:?} was not reached: {:?}", self.courier.view(id));
+    }
+
     /// Lets both chains become final and looks, killing the node before each look, until a stage is there.
     /// Returns every stage on the way.
     pub(crate) async fn until(&mut self, id: B256, wanted: TransferStage) -> Vec<TransferStage> {
