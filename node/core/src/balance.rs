@@ -41,15 +41,6 @@ pub(crate) fn worst_balances(
     Ok(Balances { one: one.one.min(two.one), two: one.two.min(two.two) })
 }
 
-/// Both sides' balances at a state with all that is on chain now, an outstanding withdrawal included: what it
-/// takes out is as much its owner's before as after.
-pub(crate) fn balances_now(
-    parts: &RecordParts,
-    state: Option<&State>,
-) -> Result<Balances, ProtocolError> {
-    Ok(balances_at(parts.chain.deposits, state)?)
-}
-
 /// Balances at a state; version 0 gives everyone their deposit.
 fn balances_at(deposits: Deposits, state: Option<&State>) -> Result<Balances, Refusal> {
     let presented = state.map(PresentedState::from).unwrap_or_default();

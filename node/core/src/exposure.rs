@@ -2,7 +2,7 @@
 //!
 //! Source: watchtower §3. `worst` is our balance at a version with all locks left out.
 
-use crate::balance::{balances_now, worst_balances};
+use crate::balance::worst_balances;
 use crate::error::ProtocolError;
 use crate::ids::Version;
 use crate::lock::Lock;
@@ -60,6 +60,7 @@ impl Exposure {
         if let Some(last) = previous(version) {
             exposure.least = VecDeque::from([(last, before)]);
         }
+        exposure.rely_on(version, relied);
         exposure.observe(parts)?;
         Ok(exposure)
     }
@@ -72,12 +73,7 @@ impl Exposure {
     /// # Errors
     /// If the record's amounts do not add up.
     pub fn observe(&mut self, parts: &RecordParts) -> Result<(), ProtocolError> {
-        // An outstanding withdrawal lowers what a version may give, but not what is ours.
-        let base = parts.base.as_ref();
-        let worst = worst_balances(parts, base.map(|base| &base.state))?.of(parts.setup.side);
-        let least = with_own_locks(parts, worst, base.map_or(&[][..], |base| &base.locks));
-        self.may_be_settled(relied_version(parts), least);
-        self.newest = relied_on(parts)?;
+        self.rely_on(relied_version(parts), relied_on(parts)?);
         let seen = self.through();
         for proposal in parts.in_flight.iter().filter(|entry| entry.state.version > seen) {
             let worst = worst_balances(parts, Some(&proposal.state))?.of(parts.setup.side);
@@ -190,15 +186,15 @@ fn relied_version(parts: &RecordParts) -> Version {
 /// are ours whatever the peer does.
 pub(crate) fn relied_on(parts: &RecordParts) -> Result<Amount, ProtocolError> {
     let base = parts.base.as_ref();
-    let now = balances_now(parts, base.map(|base| &base.state))?.of(parts.setup.side);
-    Ok(with_own_locks(parts, now, base.map_or(&[][..], |base| &base.locks)))
+    let worst = worst_balances(parts, base.map(|base| &base.state))?.of(parts.setup.side);
+    Ok(with_own_locks(parts, worst, base.map_or(&[][..], |base| &base.locks)))
 }
 
 /// Adds to a state's balance the locks in it that are as good as ours.
-pub(crate) fn with_own_locks(parts: &RecordParts, balance: Amount, locks: &[Lock]) -> Amount {
+pub(crate) fn with_own_locks(parts: &RecordParts, worst: Amount, locks: &[Lock]) -> Amount {
     let own = locks.iter().filter(|lock| is_ours(parts, lock));
     // A sum that does not fit is more than anybody has.
-    own.fold(balance, |sum, lock| sum.checked_add(lock.amount).unwrap_or(Amount::MAX))
+    own.fold(worst, |sum, lock| sum.checked_add(lock.amount).unwrap_or(Amount::MAX))
 }
 
 /// A lock to us counts from the moment on at which we know its secret; one of ours once it is over.

@@ -2,7 +2,7 @@
 //!
 //! Source: watchtower §3, P81.
 
-use crate::balance::balances_now;
+use crate::balance::worst_balances;
 use crate::error::ProtocolError;
 use crate::exposure::{Exposure, Floor, relied_on, with_own_locks};
 use crate::ids::{Side, Version};
@@ -378,8 +378,8 @@ fn incoming(message: &PeerMessage, parts: &RecordParts) -> Option<Incoming> {
             return None;
         }
         // What does not add up is the channel's to refuse.
-        let balances = balances_now(parts, Some(&proposal.state)).ok()?;
-        let relied = with_own_locks(parts, balances.two, &proposal.locks);
+        let worst = worst_balances(parts, Some(&proposal.state)).ok()?;
+        let relied = with_own_locks(parts, worst.two, &proposal.locks);
         (relied > had).then_some(Incoming { relied, waits: Amount::ZERO })
     } else if let (Side::One, PeerMessage::Intent { updates }) = (parts.setup.side, message) {
         let pending = parts.peer_pending.iter().filter(|entry| entry.left_out.is_none());

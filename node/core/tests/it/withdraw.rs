@@ -2,8 +2,7 @@
 
 use crate::kit::*;
 use lockstep_core::error::ProtocolError;
-use lockstep_core::exposure::Exposure;
-use lockstep_core::ids::{Side, Version};
+use lockstep_core::ids::Side;
 use lockstep_core::input::Command;
 use lockstep_core::message::{PeerMessage, RejectReason};
 use lockstep_core::money::Amount;
@@ -182,20 +181,4 @@ fn a_peer_that_does_not_sign_what_it_asked_for_cannot_hold_back_our_withdrawals(
     pair.one.finalized(deadline + 3 * lockstep_core::WITHDRAW_TTL_SECS);
     pair.one.peer(ask()).unwrap();
     assert!(pair.one.channel.parts().withdrawal.is_some());
-}
-
-#[test]
-fn p82_what_an_older_version_would_cost_does_not_shrink_by_a_withdrawal_on_its_way() {
-    let mut pair = Pair::open();
-    pair.one.pay(50).unwrap();
-    pair.exchange();
-    let mut exposure = Exposure::new(amount(DEPOSIT));
-    exposure.observe(pair.two.channel.parts()).unwrap();
-    assert_eq!(exposure.at(Version::ZERO), amount(50));
-    pair.two.command(withdraw(0, 34)).unwrap();
-    pair.exchange();
-    assert!(pair.two.channel.parts().withdrawal.is_some());
-    exposure.observe(pair.two.channel.parts()).unwrap();
-    assert_eq!(exposure.at(Version::ZERO), amount(50));
-    assert!(exposure.at(Version(1)) >= amount(34), "it may still be what it was");
 }
