@@ -277,8 +277,27 @@ impl Corpora {
             let bytes: Vec<u8> = (0..12).flat_map(|_| rng.bytes()).collect();
             self.add("inputs", &format!("plan-{seed:02}"), &bytes);
             self.add("rows", &format!("plan-{seed:02}"), &bytes[..96]);
+            self.add("inputs", &format!("offer-{}", seed % 4), &offer_plan(seed, &bytes));
         }
     }
+}
+
+/// A plan that begins at the offer: one side, from the first offer on, hears this.
+fn offer_plan(seed: u64, rest: &[u8]) -> Vec<u8> {
+    const FROM_THE_OFFER: u8 = 15;
+    const DELIVER: u8 = 0;
+    const CRASH: u8 = 7;
+    const CONNECT: u8 = 8;
+    const ORDER: u8 = 10;
+    const ORDER_OF_THE_OTHER: u8 = 13;
+    const TAKE_BACK: u8 = 31;
+    let beginning: &[u8] = match seed % 4 {
+        0 => &[0, FROM_THE_OFFER, ORDER, TAKE_BACK, DELIVER, CONNECT, DELIVER],
+        1 => &[0, FROM_THE_OFFER, CRASH, ORDER, TAKE_BACK, CRASH, CONNECT, DELIVER],
+        2 => &[0, FROM_THE_OFFER, DELIVER, ORDER, TAKE_BACK, CONNECT, DELIVER],
+        _ => &[1, FROM_THE_OFFER, ORDER_OF_THE_OTHER, TAKE_BACK, CONNECT, DELIVER],
+    };
+    [beginning, rest].concat()
 }
 
 /// Key files with cheap stretching and contents that are nothing.

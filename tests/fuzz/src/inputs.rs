@@ -3,13 +3,14 @@
 //! The simulator's judges look on: what the node binds, signs and sends must hold whatever it is told.
 
 use alloy_primitives::{Address, B256};
-use lockstep_core::chain::{ChainEvent, ChainFact, EventPosition, StoredPoint};
+use lockstep_core::chain::{ChainEvent, ChainFact, ChannelStatus, EventPosition, StoredPoint};
 use lockstep_core::digest::SigningDomain;
 use lockstep_core::ids::{AccountRef, InvoiceId, Sequence, Side, Version};
 use lockstep_core::input::{Command, Input};
 use lockstep_core::lock::{Lock, locked_sums, locks_root};
 use lockstep_core::message::{PeerMessage, Proposal, ReestablishBody, RejectReason, SignedState};
 use lockstep_core::money::{Amount, Net};
+use lockstep_core::record::{ChannelRecord, OpeningStage, Phase, RecordParts};
 use lockstep_core::signature::StateSignature;
 use lockstep_core::state::{PartialWithdraw, State, StateKind};
 use lockstep_core::time::{BlockNumber, BlockPoint, BlockTimestamp, EngineTime, Finality};
@@ -18,7 +19,7 @@ use lockstep_sim::keys::{DOMAIN, place};
 use lockstep_sim::scenario::{Ending, LinkFaults, Scenario, Vice};
 use lockstep_sim::stats::Stats;
 use lockstep_sim::trace::Trace;
-use lockstep_sim::violation::Checked;
+use lockstep_sim::violation::{Checked, ensure};
 use lockstep_sim::world::World;
 
 use crate::supply::Supply;
@@ -28,8 +29,8 @@ const MAX_INPUTS: usize = 48;
 /// Proposals in flight; small, so that the window is often full.
 const WIDTH: u32 = 3;
 
-/// Opens a channel, then lets the bytes decide what the honest side hears. In the end that side leaves
-/// with what it holds, and must be paid.
+/// Opens a channel, then lets the bytes decide what the honest side hears; or lets them decide from the first offer
+/// on. In the end that side leaves with what it holds, and must be paid.
 ///
 /// # Panics
 /// If a property does not hold.
@@ -48,8 +49,11 @@ pub fn play(bytes: &[u8]) -> Checked<Stats> {
     let side = if supply.below(2) == 0 { Side::One } else { Side::Two };
     let mut world = World::new(scenario(side), Trace::default())?;
     world.is_calm = true;
-    world.finish_open()?;
-    let may_lie = supply.below(4) == 0;
+    let kind = supply.below(16);
+    let may_lie = kind.is_multiple_of(4);
+    if kind < 14 {
+        world.finish_open()?;
+    }
     let mut has_false_news = false;
     for _ in 0..MAX_INPUTS {
         if supply.is_empty() {
@@ -58,10 +62,22 @@ pub fn play(bytes: &[u8]) -> Checked<Stats> {
         has_false_news |= step(&mut world, side, may_lie, &mut supply)?;
     }
     // After news that no chain ever confirms a node waits for as long as its provider lies.
+    let was_taken_back = has_taken_back(&world);
     if !has_false_news {
         world.calm()?;
     }
+    let is_open = world.status() != ChannelStatus::None || !has_taken_back(&world);
+    ensure(!was_taken_back || !is_open, "P34", || {
+        format!("an offer that was taken back led to a channel that is {:?}", world.status())
+    })?;
     Ok(world.stats)
+}
+
+/// Whether side one, as an honest side, has taken its offer back or was refused.
+fn has_taken_back(world: &World) -> bool {
+    let parts = world.nodes[place(Side::One)].disk.record().map(ChannelRecord::parts);
+    let is_over = |parts: &RecordParts| parts.phase == Phase::Opening(OpeningStage::Rejected);
+    world.scenario.is_honest(Side::One) && parts.is_some_and(is_over)
 }
 
 fn scenario(honest: Side) -> Scenario {
@@ -129,7 +145,13 @@ fn step(world: &mut World, side: Side, may_lie: bool, supply: &mut Supply<'_>) -
 }
 
 fn command(world: &World, side: Side, supply: &mut Supply<'_>) -> Command {
+    let is_offer = matches!(
+        world.nodes[place(side)].parts().map(|parts| &parts.phase),
+        Some(Phase::Opening(OpeningStage::Requested))
+    );
     match supply.below(32) {
+        24.. if is_offer => Command::CancelOpen,
+        31 => Command::CancelOpen,
         0 => Command::Close,
         1 => Command::ForceClose,
         2..=3 => Command::Withdraw {

@@ -110,6 +110,7 @@ fn plans_of_inputs_get_somewhere() {
         ("told: lock added", 10),
         ("told: withdrawn", 1),
         ("told: equivocation", 1),
+        ("told: open rejected", 10),
         ("chain: initiate close", 100),
         ("refused: PeerFault", 500),
         ("refused: Refused", 100),
