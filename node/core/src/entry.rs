@@ -5,272 +5,20 @@
 //! it, the chain takes at most one. It never gets a second nonce; if another transaction took its nonce, it
 //! ends, and only a new order tries again.
 
+mod call;
+mod name;
+mod offer;
+
+pub use call::{BridgeCall, EntryCall};
+pub use name::{EntryId, EntryKind};
+pub use offer::{MAX_OFFERS, Offer, SignedEntry};
+
 use crate::error::ErrorClass;
-use crate::ids::{AccountRef, ChainRef, ChannelId, Side};
+use crate::ids::AccountRef;
 use crate::money::Amount;
-use crate::signature::StateSignature;
-use crate::state::Open;
-use crate::terms::Terms;
 use crate::time::BlockNumber;
-use alloy_primitives::{B256, keccak256};
+use alloy_primitives::B256;
 use thiserror::Error;
-
-/// Offers of one entry: at an eighth more each, the last is 1,800 times the first.
-pub const MAX_OFFERS: usize = 64;
-
-/// Names an entry: two orders with one name are one payment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct EntryId(pub B256);
-
-/// What an entry is for, as part of its name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum EntryKind {
-    /// `openChannel`.
-    Open,
-    /// `joinChannel`.
-    Join,
-    /// `deposit`.
-    Deposit,
-    /// `cancelOpen`.
-    CancelOpen,
-    /// `withdraw`, of credit.
-    TakeCredit,
-    /// `approve`, of a token.
-    Approve,
-    /// A step of a transfer over a bridge.
-    Bridge,
-}
-
-impl EntryKind {
-    /// A number that never changes.
-    pub fn number(self) -> u8 {
-        match self {
-            Self::Open => 1,
-            Self::Join => 2,
-            Self::Deposit => 3,
-            Self::CancelOpen => 4,
-            Self::TakeCredit => 5,
-            Self::Approve => 6,
-            Self::Bridge => 7,
-        }
-    }
-}
-
-impl EntryId {
-    /// The one open of a channel.
-    pub fn open(channel: ChannelId) -> Self {
-        Self::named(EntryKind::Open, channel.0, &[])
-    }
-
-    /// The one join of a channel.
-    pub fn join(channel: ChannelId) -> Self {
-        Self::named(EntryKind::Join, channel.0, &[])
-    }
-
-    /// The one cancellation of a channel.
-    pub fn cancel(channel: ChannelId) -> Self {
-        Self::named(EntryKind::CancelOpen, channel.0, &[])
-    }
-
-    /// The approval that an entry needs, at a given attempt.
-    pub fn approval(parent: Self, attempt: u8) -> Self {
-        Self::named(EntryKind::Approve, parent.0, &[attempt])
-    }
-
-    /// A step of a transfer over a bridge, at a given attempt.
-    pub fn bridge(transfer: B256, step: u8, attempt: u8) -> Self {
-        Self::named(EntryKind::Bridge, transfer, &[step, attempt])
-    }
-
-    /// By whatever the one who orders it names it with, within a channel or another scope.
-    pub fn named(kind: EntryKind, scope: B256, name: &[u8]) -> Self {
-        let bytes = [b"lockstep/entry/v1".as_slice(), &[kind.number()], scope.as_slice(), name];
-        Self(keccak256(bytes.concat()))
-    }
-}
-
-/// A call that brings money in, or takes money out that is nobody else's.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum EntryCall {
-    /// `openChannel`.
-    Open {
-        /// The channel's terms.
-        terms: Terms,
-        /// What side 1 brings.
-        amount: Amount,
-        /// Side 2's consent; with it the channel is active at once.
-        consent: Option<(Open, StateSignature)>,
-    },
-    /// `joinChannel`, by participant 2.
-    Join {
-        /// The channel's terms.
-        terms: Terms,
-        /// What side 2 brings; may be nothing.
-        amount: Amount,
-    },
-    /// `deposit`.
-    Deposit {
-        /// The channel's terms.
-        terms: Terms,
-        /// For whom.
-        side: Side,
-        /// How much.
-        amount: Amount,
-    },
-    /// `cancelOpen`, by participant 1.
-    CancelOpen {
-        /// The channel's terms.
-        terms: Terms,
-    },
-    /// `withdraw` of the account's credit.
-    TakeCredit {
-        /// Which token; zero is the native coin.
-        token: AccountRef,
-        /// To whom.
-        to: AccountRef,
-        /// How much.
-        amount: Amount,
-    },
-    /// `approve` of a token, so that the contract may take a deposit.
-    Approve {
-        /// Which token.
-        token: AccountRef,
-        /// Who may take.
-        spender: AccountRef,
-        /// How much.
-        amount: Amount,
-    },
-    /// A step of a transfer over a bridge, on either chain.
-    Bridge(BridgeCall),
-}
-
-/// A call of a bridge, as its adapter has made it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BridgeCall {
-    /// The chain that it is made on.
-    pub chain: ChainRef,
-    /// Whom.
-    pub to: AccountRef,
-    /// Native coin that goes along.
-    pub value: Amount,
-    /// Calldata.
-    pub data: Vec<u8>,
-    /// Gas that it has at least, since what it takes may rise before it lands; zero leaves it to the estimate.
-    pub least_gas: u64,
-}
-
-impl EntryCall {
-    /// What it is for.
-    pub fn kind(&self) -> EntryKind {
-        match self {
-            Self::Open { .. } => EntryKind::Open,
-            Self::Join { .. } => EntryKind::Join,
-            Self::Deposit { .. } => EntryKind::Deposit,
-            Self::CancelOpen { .. } => EntryKind::CancelOpen,
-            Self::TakeCredit { .. } => EntryKind::TakeCredit,
-            Self::Approve { .. } => EntryKind::Approve,
-            Self::Bridge(_) => EntryKind::Bridge,
-        }
-    }
-
-    /// The terms of its channel, if it is about one.
-    pub fn terms(&self) -> Option<&Terms> {
-        match self {
-            Self::Open { terms, .. }
-            | Self::Join { terms, .. }
-            | Self::Deposit { terms, .. }
-            | Self::CancelOpen { terms } => Some(terms),
-            Self::TakeCredit { .. } | Self::Approve { .. } | Self::Bridge(_) => None,
-        }
-    }
-
-    /// What leaves the account with it: token and amount.
-    pub fn payment(&self) -> Option<(AccountRef, Amount)> {
-        match self {
-            Self::Open { terms, amount, .. }
-            | Self::Join { terms, amount }
-            | Self::Deposit { terms, amount, .. } => Some((terms.token, *amount)),
-            Self::CancelOpen { .. }
-            | Self::TakeCredit { .. }
-            | Self::Approve { .. }
-            | Self::Bridge(_) => None,
-        }
-    }
-
-    /// The chain that it is made on, where that need not be the channels' chain.
-    pub fn bridge_chain(&self) -> Option<ChainRef> {
-        match self {
-            Self::Bridge(call) => Some(call.chain),
-            Self::Open { .. }
-            | Self::Join { .. }
-            | Self::Deposit { .. }
-            | Self::CancelOpen { .. }
-            | Self::TakeCredit { .. }
-            | Self::Approve { .. } => None,
-        }
-    }
-}
-
-/// One signed transaction of an entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Offer {
-    /// Its hash.
-    pub tx: B256,
-    /// Units: wei per gas.
-    pub max_fee_per_gas: u128,
-    /// Units: wei per gas.
-    pub priority_fee_per_gas: u128,
-}
-
-/// What was signed for an entry: everything with one nonce.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SignedEntry {
-    nonce: u64,
-    gas_limit: u64,
-    offers: Vec<Offer>,
-    raw: Vec<u8>,
-}
-
-impl SignedEntry {
-    /// As it was stored.
-    ///
-    /// # Errors
-    /// [`EntryError::NoOffer`] or [`EntryError::TooManyOffers`].
-    pub fn from_parts(
-        nonce: u64,
-        gas_limit: u64,
-        offers: Vec<Offer>,
-        raw: Vec<u8>,
-    ) -> Result<Self, EntryError> {
-        if offers.is_empty() || raw.is_empty() {
-            return Err(EntryError::NoOffer);
-        }
-        if offers.len() > MAX_OFFERS {
-            return Err(EntryError::TooManyOffers);
-        }
-        Ok(Self { nonce, gas_limit, offers, raw })
-    }
-
-    /// The account's nonce that all of them use.
-    pub fn nonce(&self) -> u64 {
-        self.nonce
-    }
-
-    /// Gas limit of all of them.
-    pub fn gas_limit(&self) -> u64 {
-        self.gas_limit
-    }
-
-    /// Every transaction that was signed, oldest first.
-    pub fn offers(&self) -> &[Offer] {
-        &self.offers
-    }
-
-    /// The newest transaction, as it is sent.
-    pub fn raw(&self) -> &[u8] {
-        &self.raw
-    }
-}
 
 /// How far an entry has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -466,7 +214,7 @@ impl Entry {
     pub fn tx(&self) -> Option<B256> {
         match &self.stage {
             EntryStage::Wanted | EntryStage::Displaced { .. } => None,
-            EntryStage::Signed(signed) => signed.offers.last().map(|offer| offer.tx),
+            EntryStage::Signed(signed) => signed.offers().last().map(|offer| offer.tx),
             EntryStage::Included { tx, .. }
             | EntryStage::Done { tx, .. }
             | EntryStage::Reverted { tx, .. } => Some(*tx),
@@ -515,7 +263,7 @@ impl Entry {
             }
             (EntryStage::Wanted, _) => return Err(EntryError::NoOffer),
             (EntryStage::Signed(before), EntryEvent::Signed { nonce, gas_limit, offer, raw }) => {
-                EntryStage::Signed(replaced(before, nonce, gas_limit, offer, raw)?)
+                EntryStage::Signed(before.replaced(nonce, gas_limit, offer, raw)?)
             }
             (EntryStage::Included { .. }, EntryEvent::Signed { .. }) => {
                 return Err(EntryError::InBlock);
@@ -524,7 +272,7 @@ impl Entry {
                 EntryStage::Signed(signed) | EntryStage::Included { signed, .. },
                 EntryEvent::Included { tx, block },
             ) => {
-                own(signed, tx)?;
+                signed.require_own(tx)?;
                 EntryStage::Included { signed: signed.clone(), tx, block }
             }
             (
@@ -535,7 +283,7 @@ impl Entry {
                 EntryStage::Signed(signed) | EntryStage::Included { signed, .. },
                 EntryEvent::Landed { tx, block, is_success },
             ) => {
-                own(signed, tx)?;
+                signed.require_own(tx)?;
                 match is_success {
                     true => EntryStage::Done { tx, block },
                     false => EntryStage::Reverted { tx, block },
@@ -544,39 +292,16 @@ impl Entry {
             (
                 EntryStage::Signed(signed) | EntryStage::Included { signed, .. },
                 EntryEvent::Displaced,
-            ) => EntryStage::Displaced { nonce: signed.nonce },
+            ) => EntryStage::Displaced { nonce: signed.nonce() },
         };
         Ok(Self { stage, ..self.clone() })
     }
 }
 
-fn replaced(
-    before: &SignedEntry,
-    nonce: u64,
-    gas_limit: u64,
-    offer: Offer,
-    raw: Vec<u8>,
-) -> Result<SignedEntry, EntryError> {
-    if nonce != before.nonce {
-        return Err(EntryError::NonceChanged { bound: before.nonce, offered: nonce });
-    }
-    let highest = before.offers.iter().map(|known| known.max_fee_per_gas).max().unwrap_or(0);
-    if offer.max_fee_per_gas < highest {
-        return Err(EntryError::FeeFell { offered: offer.max_fee_per_gas, highest });
-    }
-    let mut offers = before.offers.clone();
-    offers.push(offer);
-    SignedEntry::from_parts(nonce, gas_limit, offers, raw)
-}
-
-fn own(signed: &SignedEntry, tx: B256) -> Result<(), EntryError> {
-    let is_own = signed.offers.iter().any(|offer| offer.tx == tx);
-    is_own.then_some(()).ok_or(EntryError::Stranger { tx })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::{ChannelId, Side};
     use alloy_primitives::Address;
 
     fn wanted() -> Entry {
