@@ -10,11 +10,11 @@ use crate::ids::{Side, Version};
 use crate::lock::{MAX_LOCKS, locked_sums, locks_root};
 use crate::message::SignedState;
 use crate::output::{Notice, Output};
-use crate::phase::closing;
 use crate::phase::open::propose;
+use crate::phase::{closing, opening};
 use crate::record::{
-    ChannelRecord, ClosingStage, CoSigned, Equivocation, FreezeReason, Phase, RecordParts,
-    RestoreReason,
+    ChannelRecord, ChannelSetup, ClosingStage, CoSigned, Equivocation, FreezeReason, Phase,
+    RecordParts, RestoreReason,
 };
 use crate::signature::StateSignature;
 use crate::state::{State, StateKind};
@@ -92,6 +92,15 @@ fn adopt_lost(
 }
 
 impl ChannelRecord {
+    /// A channel that we have lost, and of which the chain still shows the terms. It must be
+    /// [restored](Self::into_restored) before it is used.
+    ///
+    /// # Errors
+    /// If the setup breaks a rule.
+    pub fn lost(setup: ChannelSetup) -> Result<Self, ProtocolError> {
+        opening::new_record(setup, Phase::Funding { consent: None })
+    }
+
     /// P46, P47: this record as it may be used after it came from a backup, or was shown to be old: it
     /// signs only final states, far above anything that it may have lost.
     ///

@@ -81,8 +81,11 @@ pub fn accept_open(
     with_change(&record, |change| send_consent(change, open))
 }
 
-/// A record of a channel that nobody has opened yet.
-fn new_record(setup: ChannelSetup, phase: Phase) -> Result<ChannelRecord, ProtocolError> {
+/// A record of a channel in which nothing has happened yet, as far as we know.
+pub(crate) fn new_record(
+    setup: ChannelSetup,
+    phase: Phase,
+) -> Result<ChannelRecord, ProtocolError> {
     let parts = RecordParts {
         setup,
         phase,

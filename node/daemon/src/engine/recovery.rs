@@ -19,12 +19,10 @@ use lockstep_core::chain::ChannelStatus;
 use lockstep_core::commit::{Durable, recover};
 use lockstep_core::digest::SigningDomain;
 use lockstep_core::error::ErrorClass;
-use lockstep_core::ids::{AccountRef, ChannelId, NodeId, Sequence, Side};
+use lockstep_core::ids::{AccountRef, ChannelId, NodeId, Side};
 use lockstep_core::message::SignedState;
 use lockstep_core::money::Amount;
-use lockstep_core::record::{
-    ChainFacts, ChannelRecord, ChannelSetup, Guard, Marks, Phase, RecordParts, Sequences,
-};
+use lockstep_core::record::{ChannelRecord, ChannelSetup, Phase};
 use lockstep_core::request::KeyContext;
 use lockstep_core::signature::SignerKey;
 use lockstep_core::terms::{Features, Terms};
@@ -321,25 +319,7 @@ fn lost_record(
         deposit1: Amount::ZERO,
         deposit2: Amount::ZERO,
     };
-    let parts = RecordParts {
-        setup,
-        phase: Phase::Funding { consent: None },
-        marks: Marks::default(),
-        guard: Guard::default(),
-        base: None,
-        base_sequences: Sequences::default(),
-        in_flight: vec![],
-        own_pending: vec![],
-        peer_pending: vec![],
-        own_sequence: Sequence::ZERO,
-        peer_sequence: Sequence::ZERO,
-        withdrawal: None,
-        invoices: BTreeMap::new(),
-        secrets: BTreeMap::new(),
-        chain: ChainFacts::default(),
-        equivocation: None,
-    };
-    ChannelRecord::from_parts(parts)
+    ChannelRecord::lost(setup)
         .map_err(|error| Failure::new(FailureKind::Refused, wording::chain_of(&error)))
 }
 
