@@ -5,12 +5,14 @@
 
 mod attack;
 mod closing;
+mod contract;
 mod hostile;
 mod kit;
 mod lock;
 mod mutants;
 mod payment;
 mod protection;
+mod record;
 mod recovery;
 mod schedule;
 mod state_machine;
