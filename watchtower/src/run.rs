@@ -12,7 +12,7 @@ use lockstep_chain::error::ChainError;
 use lockstep_chain::follower::Start;
 use lockstep_chain::port::{AccountRefused, AccountSigner, LocalAccount};
 use lockstep_chain::profile::{Network, ProfileError};
-use lockstep_chain::startup;
+use lockstep_chain::startup::{self, Checked};
 use lockstep_contracts::deployment::{Deployment, DeploymentError};
 use lockstep_core::error::ErrorClass;
 use lockstep_core::signature::SignerKey;
@@ -233,6 +233,7 @@ async fn attend(
     let token = std::fs::read_to_string(token_path(data_dir))?.trim().to_owned();
     let admin = Admin {
         store: tower.store().clone(),
+        holdings: Arc::clone(tower.holdings()),
         server: tower.server().clone(),
         boards: tower.boards().to_vec(),
         address: address.clone(),
@@ -308,7 +309,10 @@ async fn watch_of(
         all.push(endpoint.map_err(|_| RunError::Endpoint { index })?);
     }
     let endpoints = Endpoints::new(all, profile)?;
-    startup::check(&endpoints, &deployment).await?;
+    let Checked { endpoints, left_out } = startup::usable(&endpoints, &deployment).await?;
+    for endpoint in left_out {
+        tracing::error!(%endpoint, "an endpoint serves something else and is left out until the next start");
+    }
     let mut accounts: Vec<Arc<dyn AccountSigner>> = Vec::new();
     let mut shown = Vec::new();
     for number in 0..chain.lanes.clamp(1, MAX_LANES) {

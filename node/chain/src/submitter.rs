@@ -196,19 +196,41 @@ impl<S: ObligationStore> Submitter<S> {
     /// # Errors
     /// If an order that can wait could not be stored; one that cannot wait is carried out all the same.
     pub async fn submit(&mut self, order: Order) -> Result<(), ChainError> {
-        let key = *order.obligation.key();
-        if self.duties.contains_key(&key) || self.ended.contains_key(&key) {
+        self.submit_all(vec![order]).await
+    }
+
+    /// Takes many orders, durably, in one write. Orders whose keys are known already change nothing.
+    ///
+    /// # Errors
+    /// If orders that can wait could not be stored; those that cannot wait are carried out all the same.
+    pub async fn submit_all(&mut self, orders: Vec<Order>) -> Result<(), ChainError> {
+        let is_new = |order: &Order| {
+            let key = order.obligation.key();
+            !self.duties.contains_key(key) && !self.ended.contains_key(key)
+        };
+        let duties: Vec<Duty> = orders.into_iter().filter(is_new).map(Duty::new).collect();
+        if duties.is_empty() {
             return Ok(());
         }
-        let stored = self.store.put(&order.obligation).await;
-        let duty = Duty::new(order);
-        match stored {
-            Err(error) if !duty.is_urgent() => return Err(error.into()),
-            Err(_) => self.standing.push(Alarm::StoreFailed { key }),
-            Ok(()) => {}
+        let obligations: Vec<_> = duties.iter().map(|duty| duty.obligation.clone()).collect();
+        let stored = self.store.put_all(&obligations).await;
+        let failed = stored.is_err();
+        for duty in duties {
+            let key = *duty.obligation.key();
+            match (failed, duty.is_urgent()) {
+                (true, false) => continue,
+                (true, true) => self.standing.push(Alarm::StoreFailed { key }),
+                (false, _) => {}
+            }
+            self.duties.insert(key, duty);
         }
-        self.duties.insert(key, duty);
-        Ok(())
+        // What is urgent is carried out; of the rest the caller hears.
+        match stored {
+            Err(error) if obligations.iter().any(|one| !self.duties.contains_key(one.key())) => {
+                Err(error.into())
+            }
+            Ok(()) | Err(_) => Ok(()),
+        }
     }
 
     /// Takes up what was owed before a restart, with the transactions that were sent for it.

@@ -40,8 +40,6 @@ pub struct Guard {
 pub struct Leave {
     /// What was unprotected.
     pub forgone: i128,
-    /// The most that it may have spent by then. What it is told later, it was not paid.
-    pub spent: i128,
 }
 
 impl Guard {
@@ -252,9 +250,8 @@ impl World {
         let forgone = self.unprotected_in_truth(side);
         self.kill(side)?;
         self.trace.note(|| format!("{side:?} stays away, {forgone} of its money unprotected"));
-        let spent = self.most_spent(side);
         let Some(guard) = &mut self.guard else { return Ok(()) };
-        guard.leave = Some(Leave { forgone, spent });
+        guard.leave = Some(Leave { forgone });
         self.stats.count("absences");
         if forgone == 0 {
             self.stats.count("absences: fully protected");
