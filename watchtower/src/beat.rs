@@ -22,8 +22,8 @@ pub(crate) struct Beat {
     pub(crate) shared: Arc<Shared>,
     pub(crate) proofs: Arc<Proofs>,
     pub(crate) boards: Vec<Board>,
-    pub(crate) endpoints: Endpoints,
-    pub(crate) chain_id: u64,
+    /// Whose blocks the roots are bound to, in turns: a client knows the blocks of its own chain.
+    pub(crate) chains: Vec<(Endpoints, u64)>,
 }
 
 impl Beat {
@@ -38,7 +38,7 @@ impl Beat {
             if let Err(error) = self.forget_old().await {
                 tracing::error!(%error, "old records are not looked for");
             }
-            self.renew().await;
+            self.renew(sequence).await;
             let chains = self.boards.iter().filter_map(Board::health).collect();
             let root = self.proofs.root();
             let heartbeat = Heartbeat { sequence, chains, root };
@@ -46,17 +46,19 @@ impl Beat {
         }
     }
 
-    async fn renew(&self) {
-        let profile = *self.endpoints.profile();
+    async fn renew(&self, sequence: u64) {
+        let count = u64::try_from(self.chains.len()).unwrap_or(u64::MAX);
+        let turn = sequence.checked_rem(count).and_then(|turn| usize::try_from(turn).ok());
+        let chain = turn.and_then(|turn| self.chains.get(turn));
+        let Some((endpoints, chain_id)) = chain else { return };
+        let profile = *endpoints.profile();
         let tag: BlockTag = profile.finalized;
         let is_hashed = profile.has_ethereum_hash;
-        let header = self.endpoints.ask_any(|endpoint| endpoint.header(tag, is_hashed)).await;
+        let header = endpoints.ask_any(|endpoint| endpoint.header(tag, is_hashed)).await;
         let block = match header {
-            Ok(header) => FreshBlock {
-                chain_id: self.chain_id,
-                number: header.point().number,
-                hash: header.hash,
-            },
+            Ok(header) => {
+                FreshBlock { chain_id: *chain_id, number: header.point().number, hash: header.hash }
+            }
             Err(error) => {
                 tracing::warn!(%error, "no fresh block to prove possession by");
                 return;

@@ -34,6 +34,8 @@ use crate::news::News;
 use crate::tower::{Herald, Tower, TowerError, TowerSetup};
 use crate::watch::WatchSetup;
 
+mod escape;
+
 /// Accounts of one chain in the phrase; each chain has its own (P98).
 const ACCOUNTS_PER_CHAIN: u32 = 64;
 /// Chains that have accounts of their own; chain ids further apart share them.
@@ -86,6 +88,23 @@ pub enum RunError {
         #[source]
         source: Box<DeploymentError>,
     },
+    /// The file of a rollup's bridge can't be understood.
+    #[error("bridge file {} cannot be understood", .path.display())]
+    Network {
+        /// Which.
+        path: PathBuf,
+        /// Where and why.
+        #[source]
+        source: Box<toml::de::Error>,
+    },
+    /// The file of a bridge is another rollup's.
+    #[error("the bridge file is of chain {found}, the channels are on chain {expected}")]
+    OtherRollup {
+        /// Where the channels are.
+        expected: u64,
+        /// What the file names.
+        found: u64,
+    },
     /// A chain is not known.
     #[error(transparent)]
     Profile(#[from] ProfileError),
@@ -133,6 +152,8 @@ impl RunError {
             | Self::Endpoint { .. }
             | Self::Record { .. }
             | Self::Deployment { .. }
+            | Self::Network { .. }
+            | Self::OtherRollup { .. }
             | Self::System(_) => ErrorClass::Refused,
             Self::Profile(error) => error.class(),
             Self::Chain(error) => error.class(),
@@ -320,6 +341,15 @@ async fn watch_of(
         shown.push(account.address().to_string());
         accounts.push(Arc::new(LocalAccount::from_secret(&account.expose_secret())?));
     }
+    let mut on_l1 = None;
+    let escape = match &chain.l1 {
+        Some(l1) => {
+            let (setup, payer) = escape::setup(l1, deployment.chain_id, &endpoints, keys)?;
+            on_l1 = Some(payer);
+            Some(setup)
+        }
+        None => None,
+    };
     let own = keys.node_id().ok().and_then(|key| SignerKey::parse(&key.0).ok());
     let watch = WatchSetup {
         endpoints,
@@ -328,8 +358,9 @@ async fn watch_of(
         accounts,
         max_cost: chain.max_cost(),
         stagger: own.filter(|_| is_staggered).map(|own| own.address()),
+        escape,
     };
-    Ok((watch, json!({ "chainId": deployment.chain_id, "lanes": shown })))
+    Ok((watch, json!({ "chainId": deployment.chain_id, "lanes": shown, "l1": on_l1 })))
 }
 
 fn addresses(texts: &[String]) -> Result<Vec<Multiaddr>, RunError> {

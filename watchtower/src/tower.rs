@@ -157,11 +157,11 @@ impl Tower {
         let (policy, clock, keys) = (*policy, Arc::clone(clock), Arc::clone(keys));
         let mut tasks = JoinSet::new();
         let (mut scenes, mut boards, mut stop) = (BTreeMap::new(), Vec::new(), Vec::new());
-        let mut endpoints_of_proofs = None;
+        let mut chains = Vec::new();
         let (server, requests) = serve(&setup, &keys, key)?;
         for watch_setup in setup.watches {
             let (endpoints, contracts) = (watch_setup.endpoints.clone(), watch_setup.contracts);
-            endpoints_of_proofs.get_or_insert((endpoints.clone(), contracts.chain_id));
+            chains.push((endpoints.clone(), contracts.chain_id));
             let watch = Watch::start(watch_setup, Arc::clone(&shared), news.clone()).await?;
             let (board, domain): (Board, Domain) = (watch.board(), watch.domain());
             let (rechecks, asked) = mpsc::channel(RECHECK_QUEUE);
@@ -181,17 +181,14 @@ impl Tower {
             Arc::clone(&proofs),
         );
         tasks.spawn(tell(told, server.clone(), store.clone(), herald));
-        if let Some((endpoints, chain_id)) = endpoints_of_proofs {
-            let beat = Beat {
-                server: server.clone(),
-                shared: Arc::clone(&shared),
-                proofs,
-                boards: boards.clone(),
-                endpoints,
-                chain_id,
-            };
-            tasks.spawn(beat.run(setup.heartbeat));
-        }
+        let beat = Beat {
+            server: server.clone(),
+            shared: Arc::clone(&shared),
+            proofs,
+            boards: boards.clone(),
+            chains,
+        };
+        tasks.spawn(beat.run(setup.heartbeat));
         let requests = tokio::spawn(decide(requests, Arc::new(intake)));
         let holdings = Arc::clone(&shared.holdings);
         tasks.spawn(remember(shared));

@@ -30,11 +30,14 @@ use crate::store::{TowerStore, TowerStoreError};
 
 mod board;
 mod close;
+mod escape;
 mod report;
 mod sweep;
 
 pub use board::Board;
 use close::Armed;
+pub use escape::EscapeSetup;
+use escape::Way;
 use sweep::Sweep;
 
 /// Polls between two looks at the gas reserve.
@@ -79,6 +82,8 @@ pub struct WatchSetup {
     pub max_cost: Amount,
     /// This tower, for its place in the order of towers; none to answer at once.
     pub stagger: Option<Address>,
+    /// The way through L1; none where there is no L1, or none is configured.
+    pub escape: Option<EscapeSetup>,
 }
 
 /// What a contract's watch can be told.
@@ -110,6 +115,7 @@ pub struct Watch {
     board: Board,
     news: mpsc::Sender<News>,
     polls: u32,
+    way: Option<Way>,
     sweep: Sweep,
     /// When each alarm came up last, so that one that lasts is told once.
     raised: BTreeMap<Cause, u32>,
@@ -128,7 +134,7 @@ impl Watch {
         shared: Arc<Shared>,
         news: mpsc::Sender<News>,
     ) -> Result<Self, WatchError> {
-        let WatchSetup { endpoints, contracts, start, accounts, max_cost, stagger } = setup;
+        let WatchSetup { endpoints, contracts, start, accounts, max_cost, stagger, escape } = setup;
         let store = shared.store.clone();
         let chain = ChainRef::Evm(contracts.chain_id);
         let start = store.cursor(chain).await?.map_or(start, Start::Cursor);
@@ -137,6 +143,10 @@ impl Watch {
         store.put_cursor(chain, &follower.cursor()).await?;
         let lanes = accounts.iter().map(|account| account.address()).collect();
         let submitter = Submitter::new(endpoints.clone(), contracts, store.clone(), accounts)?;
+        let way = match escape {
+            Some(setup) => Some(Way::start(setup, &store, store.entries().await?)?),
+            None => None,
+        };
         let domain = Domain::Evm { chain_id: contracts.chain_id, contract: contracts.channel };
         let mut watch = Self {
             domain,
@@ -155,6 +165,7 @@ impl Watch {
             board: Board::default(),
             news,
             polls: 0,
+            way,
             sweep: Sweep::default(),
             raised: BTreeMap::new(),
             reserve: Amount::ZERO,
@@ -241,6 +252,9 @@ impl Watch {
                 Ok(events) => self.tell_all(events).await,
                 Err(error) => tracing::warn!(%error, "nothing can be sent now"),
             }
+        }
+        if let Err(error) = self.escape().await {
+            tracing::warn!(%error, "L1 cannot be asked now");
         }
         // What is known already is answered before anything is looked for.
         if let Err(error) = self.sweep().await {

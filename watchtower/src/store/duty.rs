@@ -40,6 +40,14 @@ impl TowerStore {
         self.read(port::all_obligations).await
     }
 
+    /// What was sent on L1.
+    ///
+    /// # Errors
+    /// [`TowerStoreError`].
+    pub async fn entries(&self) -> Result<Vec<Entry>, TowerStoreError> {
+        self.read(port::all_entries).await
+    }
+
     /// Forgets an obligation that has ended.
     ///
     /// # Errors
@@ -66,12 +74,15 @@ impl ObligationStore for TowerStore {
         self.commit(set).await.map_err(|_| StoreFailed)
     }
 
-    // A tower pays nothing into any channel.
-    async fn put_entry(&self, _: &Entry) -> Result<(), StoreFailed> {
-        Err(StoreFailed)
+    async fn put_entry(&self, entry: &Entry) -> Result<(), StoreFailed> {
+        let mut set = WriteSet::default();
+        set.put_entry(entry).map_err(|_| StoreFailed)?;
+        self.commit(set).await.map_err(|_| StoreFailed)
     }
 
-    async fn remove_entry(&self, _: EntryId) -> Result<(), StoreFailed> {
-        Err(StoreFailed)
+    async fn remove_entry(&self, id: EntryId) -> Result<(), StoreFailed> {
+        let mut set = WriteSet::default();
+        set.remove_entry(id);
+        self.commit(set).await.map_err(|_| StoreFailed)
     }
 }

@@ -9,6 +9,7 @@ use lockstep_core::chain::{
 };
 use lockstep_core::dispute::{Response, respond, stagger};
 use lockstep_core::ids::{ChannelId, Side, Version};
+use lockstep_core::terms::Terms;
 use lockstep_core::time::{BlockPoint, BlockTimestamp, Finality};
 use lockstep_p2p::tower::message::ActedStage;
 
@@ -24,6 +25,9 @@ const KEPT_AT_ONCE: usize = 128;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Armed {
     pub(super) close: SeenClose,
+    pub(super) terms: Terms,
+    /// Whether it was shown long after its own time.
+    pub(super) is_backdated: bool,
     period: u32,
     due: BlockTimestamp,
     /// What was ordered last for it.
@@ -114,17 +118,24 @@ impl Watch {
         let same = self.closes.get(&channel_id).filter(|armed| armed.close.closes_at == closes_at);
         let (ordered, is_half_told) =
             same.map_or((Version::ZERO, false), |armed| (armed.ordered, armed.is_half_told));
-        let armed = Armed { close, period, due, ordered, is_half_told };
+        let is_backdated = match same {
+            Some(armed) => armed.is_backdated,
+            None => self.is_backdated(closes_at, period),
+        };
+        let terms = record.appointment.terms;
+        let armed = Armed { close, terms, is_backdated, period, due, ordered, is_half_told };
         self.closes.insert(channel_id, armed);
     }
 
     /// Answers every close that is due and that we can answer.
     pub(super) async fn answer(&mut self) -> Result<(), WatchError> {
         let now = self.head.timestamp;
+        // Turns come by L1's clock, too: the rollup's stands still with its sequencer.
+        let clock = self.way.as_ref().map_or(now, |way| way.time().max(now));
         let due: Vec<(ChannelId, Armed)> = self
             .closes
             .iter()
-            .filter(|(_, armed)| armed.due <= now && armed.ordered == Version::ZERO)
+            .filter(|(_, armed)| armed.due <= clock && armed.ordered == Version::ZERO)
             .map(|(id, armed)| (*id, *armed))
             .collect();
         let mut orders: Vec<Order> = Vec::new();

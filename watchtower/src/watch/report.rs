@@ -33,6 +33,7 @@ impl Watch {
                     if stage == ObligationStage::Done {
                         self.progress(key, ActedStage::Final, None).await;
                     }
+                    self.unforce(&key);
                     ended.push(key);
                 }
                 SubmitterEvent::Dropped { key } => {
@@ -41,8 +42,13 @@ impl Watch {
                 SubmitterEvent::Refused { key, revert } => {
                     tracing::warn!(channel_id = %key.channel_id, ?revert, "an answer is refused");
                 }
-                SubmitterEvent::Alarm(alarm) => self.raise(alarm).await,
-                // A tower pays nothing into any channel.
+                SubmitterEvent::Alarm(alarm) => {
+                    if let Alarm::ForceThroughL1 { key, .. } = &alarm {
+                        self.force(*key);
+                    }
+                    self.raise(alarm).await;
+                }
+                // A tower pays nothing into any channel; what it sends on L1 has a submitter of its own.
                 SubmitterEvent::Entry(_) | SubmitterEvent::EntryRefused { .. } => {}
             }
         }
