@@ -3,6 +3,7 @@
 #![allow(clippy::indexing_slicing, clippy::wildcard_enum_match_arm, clippy::default_trait_access)]
 #![allow(missing_docs, unreachable_pub)]
 
+mod answer;
 mod attack;
 mod closing;
 mod contract;
