@@ -21,6 +21,7 @@ mod disk;
 mod kit;
 mod opening;
 mod payment;
+mod possession;
 #[allow(dead_code, reason = "the chain's own tests use all of it")]
 #[path = "../../../chain/tests/it/proxy.rs"]
 mod proxy;
