@@ -5,6 +5,7 @@
 
 mod answer;
 mod attack;
+mod bad_input;
 mod closing;
 mod contract;
 mod entry;
