@@ -5,14 +5,21 @@
 
 mod attack;
 mod closing;
+mod contract;
+mod entry;
 mod hostile;
 mod kit;
 mod lock;
+mod loss;
 mod mutants;
+mod opening;
 mod payment;
 mod protection;
+mod record;
 mod recovery;
 mod schedule;
+mod settlement;
+mod sighting;
 mod state_machine;
 mod tower_vector;
 mod vector;
