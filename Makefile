@@ -6,6 +6,7 @@ NEXTEST := $(shell cargo nextest --version > /dev/null 2>&1 && echo yes)
 N ?= 100
 MINUTES ?= 120
 KILLS ?= 200
+TOWER_KILLS ?= 100
 
 .PHONY: help
 help: ## Show this list
@@ -62,7 +63,7 @@ bench-quick: bench-build ## Run every case of the benchmark once, only to see th
 bench-parts: ## Criterion benches of core, signer and journal
 	cargo bench --locked -p lockstep-core -p lockstep-signer -p lockstep-store
 
-.PHONY: sim sim-long fuzz core-mutants powercut soak soak-e2e
+.PHONY: sim sim-long fuzz core-mutants powercut soak soak-e2e soak-tower
 sim: ## 20,000 seeds of the simulator
 	cargo run --locked -p lockstep-sim -- --seeds 20000
 sim-long: ## Simulator for MINUTES=120 minutes, with seeds of its own
@@ -77,7 +78,9 @@ soak-e2e: ## Nodes that are killed KILLS=200 times, and 10,000 hostile connectio
 	cargo build --locked -p lockstep
 	KILLS=$(KILLS) cargo test --locked -p lockstep-e2e --test it -- crash
 	HOSTILE_CONNECTIONS=10000 cargo test --locked -p lockstep-e2e --test hostile -- p64_a_crowd p64_a_node
-soak: sim-long core-mutants soak-e2e contracts-prove contracts-mutants ## Everything that takes hours
+soak-tower: ## A tower that is killed TOWER_KILLS=100 times between a close and its final answer
+	KILLS=$(TOWER_KILLS) cargo test --locked -p lockstep-watchtower --test it -- p70_p74
+soak: sim-long core-mutants soak-e2e soak-tower contracts-prove contracts-mutants ## Everything that takes hours
 	scripts/powercut.sh $(N)
 
 .PHONY: devnet

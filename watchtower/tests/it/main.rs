@@ -16,10 +16,14 @@ mod acting;
 #[path = "../../../node/chain/tests/it/anvil.rs"]
 mod anvil;
 mod crowd;
+mod fault;
 mod intake;
 mod kit;
 mod possession;
 mod process;
+#[allow(dead_code, reason = "the chain's own tests use all of it")]
+#[path = "../../../node/chain/tests/it/proxy.rs"]
+mod proxy;
 #[allow(dead_code, reason = "the chain's own tests use all of it")]
 #[path = "../../../node/chain/tests/it/scene.rs"]
 mod scene;

@@ -9,18 +9,22 @@ use lockstep_bridge::arbitrum::abi::ISequencerInbox;
 use lockstep_bridge::arbitrum::alias::alias_of;
 use lockstep_bridge::arbitrum::forcing::Inclusion;
 use lockstep_bridge::arbitrum::submission::HeadRoom;
+use lockstep_bridge::escape::{Escape, Owed};
 use lockstep_bridge::order::ForceOrder;
+use lockstep_bridge::port::Postman;
 use lockstep_bridge::rollup::Rollup;
-use lockstep_bridge::step::Call;
+use lockstep_bridge::step::{Call, StepKind};
 use lockstep_chain::call::encode;
 use lockstep_core::chain::{ChainCall, Evidence};
 use lockstep_core::digest::SigningDomain;
+use lockstep_core::entry::{EntryId, EntryStage};
 use lockstep_core::ids::Version;
 use lockstep_core::money::{Amount, Net};
 use lockstep_core::signature::StateSignature;
 use lockstep_core::state::{State, StateKind};
 use lockstep_core::transfer::{DepositStage, TransferStage};
 use lockstep_devnet::arbitrum::Settings;
+use std::sync::Arc;
 
 fn evidence(channel: &Channel, version: u64) -> Evidence {
     let state = State {
@@ -62,8 +66,8 @@ async fn force_in(world: &World, l1_tx: B256) {
     world.network.catch_up().await;
 }
 
-async fn answer_a_stale_close(settings: Settings) {
-    let mut world = World::start_with(settings, HeadRoom::default()).await;
+/// A channel that side 2 has begun to close at version 1.
+async fn closing(world: &mut World) -> Channel {
     let channel = world.channel(1, Address::ZERO);
     let id = world.fund(&world.open_order(&channel, Address::ZERO)).await;
     world.until(id, TransferStage::Deposit(DepositStage::Credited)).await;
@@ -73,7 +77,12 @@ async fn answer_a_stale_close(settings: Settings) {
     let tx = world.network.l2.send_as(world.theirs, Some(to), U256::ZERO, data).await;
     assert!(world.network.l2.landed(tx).await.is_success());
     assert_eq!(world.stored(&channel).await.version, 1);
+    channel
+}
 
+async fn answer_a_stale_close(settings: Settings) {
+    let mut world = World::start_with(settings, HeadRoom::default()).await;
+    let channel = closing(&mut world).await;
     world.network.turn(|knobs| knobs.is_paused = true).await;
     let challenge = ChainCall::Challenge(evidence(&channel, 2));
     let (to, data) = encode(&world.contracts, &channel.terms, &challenge, None).unwrap();
@@ -99,6 +108,47 @@ async fn a_stale_close_is_answered_though_the_sequencer_is_paused() {
 #[tokio::test]
 async fn a_stale_close_is_answered_with_a_delay_buffer_too() {
     answer_a_stale_close(Settings { is_delay_buffered: true, ..Settings::default() }).await;
+}
+
+#[tokio::test]
+async fn p77_what_is_owed_goes_through_the_delayed_inbox_and_is_forced_in_after_the_delay() {
+    let mut world = World::start().await;
+    let channel = closing(&mut world).await;
+    world.network.turn(|knobs| knobs.is_paused = true).await;
+    let challenge = ChainCall::Challenge(evidence(&channel, 2));
+    let (to, data) = encode(&world.contracts, &channel.terms, &challenge, None).unwrap();
+    let before = world.sender.count();
+    let rollup: Arc<dyn Rollup> = world.rollup.clone();
+    let mut escape = Escape::new(rollup, world.sender.clone(), world.payer);
+    let name = B256::repeat_byte(9);
+    assert!(escape.owe(name, Owed { to, data: data.clone(), usual_gas: 200_000 }));
+    assert!(!escape.owe(name, Owed { to, data, usual_gas: 200_000 }), "one name is one call");
+    assert!(escape.step().await.is_empty());
+    world.network.finalize_l1().await;
+    for _ in 0..3 {
+        assert!(escape.step().await.is_empty());
+    }
+    assert_eq!(world.sender.count() - before, 1, "the sequencer still has its delay");
+    let id = EntryId::bridge(name, StepKind::Force.number(), 0);
+    let entry = world.sender.entry(id).await.unwrap().unwrap();
+    let EntryStage::Done { tx: l1_tx, .. } = *entry.stage() else {
+        panic!("L1 is final: {:?}", entry.stage());
+    };
+    let Inclusion::TooSoon { block } = world.rollup.inclusion(l1_tx).await.unwrap() else {
+        panic!("the sequencer has its delay");
+    };
+    world.network.mine_l1(block - world.network.l1.head().await).await;
+    for _ in 0..3 {
+        assert!(escape.step().await.is_empty());
+    }
+    assert_eq!(world.sender.count() - before, 2, "the message, and what forces it in");
+    world.network.mine_l1(1).await;
+    world.network.catch_up().await;
+    assert_eq!(world.stored(&channel).await.version, 2);
+    assert!(escape.step().await.is_empty());
+    assert_eq!(world.sender.count() - before, 2);
+    escape.over(&name);
+    assert!(escape.is_idle());
 }
 
 #[tokio::test]
