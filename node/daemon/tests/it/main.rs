@@ -19,6 +19,7 @@ mod chain;
 mod closing;
 mod disk;
 mod kit;
+mod mishap;
 mod opening;
 mod payment;
 #[allow(dead_code, reason = "the chain's own tests use all of it")]
