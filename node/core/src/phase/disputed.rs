@@ -65,8 +65,7 @@ pub(crate) fn handle_chain(
         }
         ChainFact::Closed { version, paid1, paid2, held1, held2, mode } => {
             let closed = settled::Closed { version, paid1, paid2, held1, held2, mode };
-            settled::close(change, &closed, position, is_final);
-            Ok(())
+            settled::close(change, &closed, position, is_final)
         }
         ChainFact::LockResolved { index, is_paid } if is_final => {
             settled::lock_resolved(change, index, is_paid);

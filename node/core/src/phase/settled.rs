@@ -2,11 +2,14 @@
 
 use crate::chain::{ChannelStatus, CloseMode, EventPosition};
 use crate::change::Change;
+use crate::error::ProtocolError;
 use crate::ids::Version;
 use crate::lock::Lock;
+use crate::message::RejectReason;
 use crate::money::Amount;
 use crate::output::Notice;
-use crate::record::{Dispute, Phase, RecordParts, Settlement};
+use crate::phase::open::apply;
+use crate::record::{Dispute, InFlight, Phase, RecordParts, Settlement};
 use crate::rules;
 use crate::time::Finality;
 
@@ -26,12 +29,14 @@ pub(crate) fn close(
     closed: &Closed,
     position: EventPosition,
     is_final: bool,
-) {
+) -> Result<(), ProtocolError> {
     let interrupted = match &change.parts.phase {
-        Phase::Settled(settlement) if settlement.is_final => return,
+        Phase::Settled(settlement) if settlement.is_final => return Ok(()),
         Phase::Settled(settlement) => settlement.interrupted,
         // One provider's word must not end a challenge, nor an open that it knows nothing of.
-        Phase::Disputed(_) | Phase::Funding { .. } | Phase::Opening(_) if !is_final => return,
+        Phase::Disputed(_) | Phase::Funding { .. } | Phase::Opening(_) if !is_final => {
+            return Ok(());
+        }
         Phase::Disputed(dispute) => dispute.interrupted,
         Phase::Closing(stage) => Some(*stage),
         Phase::Open | Phase::Funding { .. } | Phase::Opening(_) => None,
@@ -53,8 +58,35 @@ pub(crate) fn close(
     change.write().phase = Phase::Settled(settlement);
     if is_final {
         change.write().chain.status = ChannelStatus::Closed;
+        end_updates(change, closed.version)?;
         change.notify(Notice::Settled { paid1: closed.paid1, paid2: closed.paid2 });
     }
+    Ok(())
+}
+
+/// Nothing that waits will ever be signed: an update is in the settled state, or has failed. Where the settled state
+/// is not known here (data was lost), nobody can say which, and it is left open.
+fn end_updates(change: &mut Change<'_>, settled: Version) -> Result<(), ProtocolError> {
+    let base = change.parts.base.as_ref().map_or(Version::ZERO, |base| base.state.version);
+    let is_settled = |proposal: &&InFlight| proposal.state.version == settled;
+    let included = change.parts.in_flight.iter().find(is_settled).map(|it| it.sequences);
+    if settled > base && included.is_none() {
+        return Ok(());
+    }
+    let side = change.side();
+    if let Some(sequences) = included {
+        for by in [side, side.other()] {
+            apply::end_pending(change, by, sequences.of(by), settled)?;
+        }
+    }
+    let parts = change.write();
+    parts.peer_pending.clear();
+    for entry in std::mem::take(&mut parts.own_pending) {
+        let reason = entry.left_out.map_or(RejectReason::NotNow, |left_out| left_out.reason);
+        let id = change.payment_id(side, entry.update.sequence);
+        change.notify(Notice::Failed { id, reason });
+    }
+    Ok(())
 }
 
 /// The list of the settled point, among all that we hold: by its version, or by its root where the

@@ -416,3 +416,62 @@ fn open_request_of(node: &Node) -> PeerMessage {
         signer_key: setup.own_key.to_compressed(),
     })
 }
+
+fn settled(version: u64, paid_more: u64) -> ChainFact {
+    ChainFact::Closed {
+        version: Version(version),
+        paid1: amount(DEPOSIT - paid_more),
+        paid2: amount(DEPOSIT + paid_more),
+        held1: amount(0),
+        held2: amount(0),
+        mode: lockstep_core::chain::CloseMode::Unilateral,
+    }
+}
+
+/// How many of a side's payments have ended, made and failed.
+fn ended(node: &Node) -> (usize, usize) {
+    let own = |payer: Side| payer == node.channel.side();
+    let made = |notice: &&Notice| matches!(notice, Notice::Applied { id, .. } if own(id.payer));
+    let failed = |notice: &&Notice| matches!(notice, Notice::Failed { id, .. } if own(id.payer));
+    (node.disk.notices.iter().filter(made).count(), node.disk.notices.iter().filter(failed).count())
+}
+
+#[test]
+fn what_waits_when_a_channel_is_settled_has_failed_or_is_in_the_settled_state() {
+    for version in 1..=2 {
+        let mut pair = Pair::open();
+        pair.one.pay(30).unwrap();
+        pair.exchange();
+        // One more payment each way is under way; side two may have signed the first, and closed with it.
+        pair.one.pay(5).unwrap();
+        pair.two.pay(4).unwrap();
+        for node in [&mut pair.one, &mut pair.two] {
+            node.disk.notices.clear();
+        }
+        let paid = if version == 1 { 30 } else { 35 };
+        pair.one.fact(10, Finality::Seen, closing(version, -i128::from(paid), 10));
+        assert_eq!(ended(&pair.one), (0, 0), "before it is final, either may be");
+        pair.one.fact(20, Finality::Final, settled(version, paid));
+        let is_in = version == 2;
+        assert_eq!(ended(&pair.one), (usize::from(is_in), usize::from(!is_in)));
+        assert!(pair.one.channel.parts().own_pending.is_empty());
+        if !is_in {
+            pair.two.fact(20, Finality::Final, settled(version, paid));
+            assert_eq!(ended(&pair.two), (0, 1));
+        }
+        pair.one.restart();
+        assert!(pair.one.channel.parts().own_pending.is_empty());
+    }
+}
+
+#[test]
+fn what_waits_is_left_open_where_the_settled_state_was_lost() {
+    let mut pair = Pair::open();
+    pair.one.pay(30).unwrap();
+    pair.exchange();
+    pair.two.pay(4).unwrap();
+    pair.two.disk.notices.clear();
+    pair.two.fact(20, Finality::Final, settled(9, 26));
+    assert_eq!(ended(&pair.two), (0, 0));
+    assert_eq!(pair.two.channel.parts().own_pending.len(), 1);
+}

@@ -246,7 +246,8 @@ pub(crate) fn go_on_importing(shared: &Arc<Shared>) {
             && view.chain.status == ChannelStatus::None
             && view.phase == Phase::Funding { consent: None }
     };
-    if !shared.registry.all().iter().any(has_read_nothing) {
+    let unread: Vec<Handle> = shared.registry.all().into_iter().filter(has_read_nothing).collect();
+    if unread.is_empty() {
         return;
     }
     let shared = Arc::clone(shared);
@@ -261,6 +262,16 @@ pub(crate) fn go_on_importing(shared: &Arc<Shared>) {
             if shared.sleep_or_stop(RESCAN_AGAIN).await {
                 return;
             }
+        }
+        // What counterparties showed before was about channels of which the chain was not known yet: they show it
+        // again on a new link.
+        for handle in unread {
+            while handle.view().chain.status == ChannelStatus::None {
+                if shared.sleep_or_stop(LOOK).await {
+                    return;
+                }
+            }
+            shared.reset_link(handle.peer);
         }
     });
 }

@@ -1,9 +1,11 @@
 //! Disks that are full, or fail: the node goes on watching and answering.
 
 use crate::closing::initiate_close;
-use crate::kit::{Node, Pair, World, amount};
+use crate::kit::{Node, PERIOD, Pair, World, amount};
 use alloy_primitives::U64;
 use lockstep_rpc::backend::Backend;
+use lockstep_rpc::types::Channel;
+use lockstep_store::open::Provenance;
 use serde_json::json;
 
 /// No space left on device.
@@ -64,6 +66,18 @@ async fn p51_p70_a_node_with_a_full_disk_still_sees_and_answers_a_stale_close() 
 #[tokio::test(flavor = "multi_thread")]
 async fn p49_p70_a_node_whose_journal_has_failed_still_sees_and_answers_a_stale_close() {
     let fail = |node: &Node| node.faults.fail_sync(Some(EIO));
-    let (_world, one) = a_stale_close_is_answered(fail, "signingStopped").await;
+    let (world, one) = a_stale_close_is_answered(fail, "signingStopped").await;
     assert!(one.engine.is_signing_stopped());
+    // With a disk that works, the next start takes everything up: the close, the answer to it, and the end.
+    let parts = one.stop().await;
+    parts.faults.fail_sync(None);
+    let one = parts.run(&world, Provenance::Untouched).await;
+    assert!(!one.engine.is_signing_stopped());
+    let id = one.channels().await.remove(0).channel_id.0;
+    let is_answered = |channel: &Channel| {
+        channel.close.as_ref().is_some_and(|close| close.version == channel.version)
+    };
+    one.until_channel(id, "its own answer", is_answered).await;
+    world.pass(u64::from(PERIOD)).await;
+    one.assert_settled(id, 1_500, 501).await;
 }

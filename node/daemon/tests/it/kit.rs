@@ -30,6 +30,7 @@ use lockstep_signer::{ChannelSigner, KeyRing};
 use lockstep_store::faulty::{FaultPlan, FaultyDisk};
 use lockstep_store::journal::DiskJournal;
 use lockstep_store::open::{Options, Provenance};
+use lockstep_store::write_set::WriteSet;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -104,7 +105,17 @@ impl World {
     }
 
     pub fn endpoints(&self) -> Endpoints {
-        connect([self.url.as_str()], Network::Development.profile().unwrap(), limits()).unwrap()
+        through(&self.url)
+    }
+
+    /// Its address.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// No more blocks. One may be under way.
+    pub fn halt(&self) {
+        self.miner.abort();
     }
 
     pub async fn ask(&self, method: &'static str, params: Value) -> Value {
@@ -124,6 +135,11 @@ impl World {
         self.ask("evm_increaseTime", json!([secs])).await;
         mine(&self.rpc, 1).await;
     }
+}
+
+/// One endpoint.
+pub fn through(url: &str) -> Endpoints {
+    connect([url], Network::Development.profile().unwrap(), limits()).unwrap()
 }
 
 async fn ask(rpc: &Endpoint, method: &'static str, params: Value) -> Value {
@@ -207,7 +223,18 @@ impl Parts {
         self.dir.path().join("journal")
     }
 
+    /// Puts something into its journal, past everybody.
+    pub fn write(&self, set: &WriteSet) {
+        let (mut journal, _) = DiskJournal::open(&self.journal_dir(), &Options::default()).unwrap();
+        journal.engine_mut().write(set).unwrap();
+    }
+
     pub async fn run(self, world: &World, provenance: Provenance) -> Node {
+        self.run_on(world, world.endpoints(), provenance).await
+    }
+
+    /// The same, with the chain as other endpoints show it.
+    pub async fn run_on(self, world: &World, endpoints: Endpoints, provenance: Provenance) -> Node {
         let (file, book) =
             MarkFile::open(&self.dir.path().join("marks"), SyncPolicy::OnDemand).unwrap();
         let signer = Arc::new(ChannelSigner::new(self.ring(), book, file));
@@ -223,7 +250,7 @@ impl Parts {
             keys: signer,
             journal,
             is_restored: evidence.is_some(),
-            endpoints: world.endpoints(),
+            endpoints,
             deployment: world.deployment.clone(),
             clock: EngineClock::start(),
             metrics: Arc::new(Metrics::new()),

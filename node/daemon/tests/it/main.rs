@@ -19,6 +19,7 @@ mod chain;
 mod closing;
 mod disk;
 mod kit;
+mod mishap;
 mod opening;
 mod payment;
 mod possession;

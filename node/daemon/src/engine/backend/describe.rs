@@ -123,7 +123,9 @@ pub(super) fn waiting(shared: &Shared, view: &View) -> Vec<Waiting> {
         wait("withdrawal", "a withdrawal is not final yet".to_owned(), until);
     }
     if view.pending > 0 {
-        let message = if view.is_connected {
+        let message = if view.is_connected && view.is_silent {
+            format!("{} payments wait; the counterparty owes an answer for too long", view.pending)
+        } else if view.is_connected {
             format!("{} payments wait for the counterparty's answer", view.pending)
         } else {
             format!("{} payments wait until the counterparty is connected", view.pending)
