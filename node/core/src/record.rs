@@ -246,16 +246,6 @@ impl Sequences {
             Side::Two => self.two,
         }
     }
-
-    /// With one side's set.
-    #[must_use]
-    pub fn with(mut self, side: Side, sequence: Sequence) -> Self {
-        match side {
-            Side::One => self.one = sequence,
-            Side::Two => self.two = sequence,
-        }
-        self
-    }
 }
 
 /// An update that no co-signed state includes yet.
