@@ -8,6 +8,7 @@ use lockstep_core::ids::{ChannelId, Side, Version};
 use lockstep_core::input::{Command, Input};
 use lockstep_core::message::SignedState;
 use lockstep_core::money::{Amount, Deposit, Deposits};
+use lockstep_core::output::Notice;
 use lockstep_core::record::{ClosingStage, Dispute, Phase, RestoreReason};
 use lockstep_core::state::{State, StateKind};
 use lockstep_core::time::{BlockTimestamp, Finality};
@@ -205,4 +206,27 @@ fn p70_a_challenge_says_until_when_it_counts() {
     let duty = pair.one.duties.pop().unwrap();
     assert!(matches!(duty.call(), ChainCall::Challenge(_)), "{duty:?}");
     assert_eq!(duty.deadline(), Some(BlockTimestamp(9_000)));
+}
+
+#[test]
+fn p40_a_countersignature_counts_until_the_window_is_certainly_over_at_another_version() {
+    for (finality, head, stands_at, counts) in [
+        (Finality::Final, 8_999, 0, true),
+        (Finality::Final, 9_000, 0, false),
+        (Finality::Final, 9_001, 0, false),
+        (Finality::Seen, 9_001, 0, true),
+        (Finality::Final, 9_001, 1, true),
+    ] {
+        let mut pair = Pair::open();
+        pair.two.pay(40).unwrap();
+        pair.deliver(Side::Two);
+        pair.deliver(Side::One);
+        let late = pair.two.outbox.pop_front().unwrap();
+        pair.one.fact(10, finality, closing(stands_at));
+        pair.one.input(Input::Head(point(head))).unwrap();
+        pair.one.peer(late).unwrap();
+        let told = |notice: &Notice| matches!(notice, Notice::Applied { .. });
+        let case = (finality, head, stands_at);
+        assert_eq!(pair.one.count(told), usize::from(counts), "{case:?}");
+    }
 }
