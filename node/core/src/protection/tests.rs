@@ -135,3 +135,28 @@ fn p82_any_one_tower_suffices_for_what_it_holds() {
     protection.remove_tower(B);
     assert_eq!(protection.unprotected(), amount(60));
 }
+
+#[test]
+fn p81_one_receipt_of_two_does_not_end_what_patience_began() {
+    let mut protection = protection(quorum(2), &[130]);
+    protection.is_degraded = true;
+    protection.receipt(A, held(1));
+    assert!(protection.is_degraded());
+    protection.receipt(B, held(1));
+    assert!(!protection.is_degraded());
+}
+
+#[test]
+fn p66_a_channel_has_so_many_towers_and_each_of_them_once() {
+    let mut protection = Protection::default();
+    let tower = |index: usize| Address::left_padding_from(&index.to_be_bytes());
+    for index in 0..=MAX_TOWERS {
+        protection.add_tower(tower(index), None);
+    }
+    let known: Vec<Address> = protection.towers().collect();
+    assert_eq!(known, (0..MAX_TOWERS).map(tower).collect::<Vec<_>>());
+    // What one of them holds is still learned.
+    protection.add_tower(tower(3), Some(held(1)));
+    assert_eq!(protection.held(tower(3)), Some(held(1)));
+    assert_eq!(protection.towers().count(), MAX_TOWERS);
+}

@@ -42,13 +42,13 @@ pub(super) fn drop_all(shared: &Arc<Shared>, tower: NodeId, known: Known) {
         let leaving = leave(&shared, tower, &known);
         match tokio::time::timeout(PATIENCE, leaving).await {
             Ok(Ok(count)) => {
-                tracing::info!(channels = count, "a removed tower has dropped our channels")
+                tracing::info!(channels = count, "a removed tower has dropped our channels");
             }
             Ok(Err(why)) => {
-                tracing::info!(error = why, "a removed tower keeps our channels for now")
+                tracing::info!(error = why, "a removed tower keeps our channels for now");
             }
             Err(_) => {
-                tracing::info!("a removed tower does not answer and keeps our channels for now")
+                tracing::info!("a removed tower does not answer and keeps our channels for now");
             }
         }
     });
