@@ -2,7 +2,7 @@
 //! the chain.
 #![allow(clippy::disallowed_methods, reason = "everybody else is handed the time by this module")]
 
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use lockstep_core::time::EngineTime;
 use lockstep_p2p::port::Clock;
@@ -19,6 +19,11 @@ impl TowerClock {
     pub fn start() -> Self {
         Self { started: Instant::now() }
     }
+}
+
+/// Wall-clock time, for what people read. Units: seconds since 1970.
+pub(crate) fn unix_secs() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 impl Clock for TowerClock {

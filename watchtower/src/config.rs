@@ -46,6 +46,10 @@ pub struct Config {
     pub heartbeat_secs: u64,
     /// Memory for the store's page cache. Units: mebibytes.
     pub cache_mib: u64,
+    /// Where alarms go, besides the log. Shape: an `http` or `https` URL.
+    pub webhook: Option<String>,
+    /// File with the secret that signs them: the bytes of its first line.
+    pub webhook_secret_file: Option<PathBuf>,
     /// Log filter.
     pub log: String,
     /// The chains to watch.
@@ -121,6 +125,8 @@ impl Default for Config {
             stagger: true,
             heartbeat_secs: 60,
             cache_mib: 512,
+            webhook: None,
+            webhook_secret_file: None,
             log: "info".to_owned(),
             chain: Vec::new(),
         }
@@ -196,6 +202,8 @@ pub const SAMPLE: &str = r#"# Settings of a Lockstep watchtower. What is comment
 # slots = 1000
 # puts_per_minute = 600
 # stagger = true
+# webhook = "https://alarms.example/lockstep"
+# webhook_secret_file = "webhook.secret"
 
 # One section for each chain; at least two endpoints of different providers.
 # [[chain]]

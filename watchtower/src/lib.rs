@@ -7,7 +7,7 @@
 //! In reading order: [`record`] (what is kept of a channel), [`seal`], [`store`], [`look`] (what the chain
 //! says at intake), [`holding`], [`intake`] (what clients ask), [`watch`] (closes, and answers to them), [`proof`]
 //! (that it still has what it promised), [`news`], `beat` (what happens once a minute), [`tower`] (all of it, running); for the
-//! stand-alone tower [`config`], [`run`], [`admin`] (what the operator asks), [`cli`], [`clock`].
+//! stand-alone tower [`config`], [`run`], [`admin`] (what the operator asks), [`webhook`] (what he is told), [`cli`], [`clock`].
 
 pub mod admin;
 mod beat;
@@ -26,3 +26,4 @@ pub mod shared;
 pub mod store;
 pub mod tower;
 pub mod watch;
+pub mod webhook;

@@ -26,6 +26,7 @@ use lockstep_signer::secret::{Password, PinError, PinPolicy};
 use serde_json::{Value, json};
 use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
+use zeroize::Zeroizing;
 
 use crate::admin::{Admin, Counters, stage_name};
 use crate::clock::TowerClock;
@@ -33,6 +34,7 @@ use crate::config::{ChainConfig, Config};
 use crate::news::News;
 use crate::tower::{Herald, Tower, TowerError, TowerSetup};
 use crate::watch::WatchSetup;
+use crate::webhook::{Webhook, WebhookError, WebhookSetup};
 
 mod escape;
 
@@ -105,6 +107,12 @@ pub enum RunError {
         /// What the file names.
         found: u64,
     },
+    /// A webhook without a secret proves nothing.
+    #[error("a webhook needs a secret: set webhook_secret_file")]
+    NoWebhookSecret,
+    /// The webhook.
+    #[error(transparent)]
+    Webhook(#[from] WebhookError),
     /// A chain is not known.
     #[error(transparent)]
     Profile(#[from] ProfileError),
@@ -153,8 +161,10 @@ impl RunError {
             | Self::Record { .. }
             | Self::Deployment { .. }
             | Self::Network { .. }
+            | Self::NoWebhookSecret
             | Self::OtherRollup { .. }
             | Self::System(_) => ErrorClass::Refused,
+            Self::Webhook(error) => error.class(),
             Self::Profile(error) => error.class(),
             Self::Chain(error) => error.class(),
             Self::Account(error) => error.class(),
@@ -234,7 +244,8 @@ pub async fn run(data_dir: &Path, config: &Config, password: &Password) -> Resul
         cache_bytes: config.cache_mib.saturating_mul(1024 * 1024),
     };
     let counters = Arc::new(Counters::default());
-    let mut tower = Tower::start(data_dir, setup, herald(&counters)).await?;
+    let webhook = webhook(config, &keys)?;
+    let mut tower = Tower::start(data_dir, setup, herald(&counters, webhook)).await?;
     let outcome = attend(&mut tower, data_dir, config, counters, Value::Array(accounts)).await;
     notify(sd_notify::NotifyState::Stopping);
     tower.stop().await;
@@ -284,11 +295,27 @@ async fn attend(
     outcome
 }
 
+/// The operator's webhook, if one is set.
+fn webhook(config: &Config, keys: &KeyRing) -> Result<Option<Webhook>, RunError> {
+    let Some(url) = config.webhook.clone() else { return Ok(None) };
+    let path = config.webhook_secret_file.clone().ok_or(RunError::NoWebhookSecret)?;
+    let text = std::fs::read(&path).map_err(|source| RunError::Record { path, source })?;
+    let text = Zeroizing::new(text);
+    let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let secret = Zeroizing::new(line.trim_ascii().to_vec());
+    let own = keys.node_id().ok().and_then(|key| SignerKey::parse(&key.0).ok());
+    let tower = own.map(|own| own.address()).unwrap_or_default();
+    Ok(Some(Webhook::start(WebhookSetup { url, secret, tower })?))
+}
+
 /// Writes to the log what an operator must see, and counts it.
-fn herald(counters: &Arc<Counters>) -> Herald {
+fn herald(counters: &Arc<Counters>, webhook: Option<Webhook>) -> Herald {
     let counters = Arc::clone(counters);
     Arc::new(move |news| {
         counters.note(news);
+        if let Some(webhook) = &webhook {
+            webhook.note(news);
+        }
         match news {
             News::Acted(acted) => tracing::info!(
                 channel_id = %acted.channel_id,

@@ -30,6 +30,11 @@ impl Drop for Program {
 impl Program {
     /// A new tower for a scene.
     fn make(scene: &Scene) -> Self {
+        Self::make_with(scene, &[scene.anvil.url.as_str()], "")
+    }
+
+    /// The same over endpoints of one's choice, and with more settings.
+    fn make_with(scene: &Scene, endpoints: &[&str], more: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let password = dir.path().join("password");
         std::fs::write(&password, "correct horse\n").unwrap();
@@ -40,8 +45,7 @@ impl Program {
         let settings = format!(
             "listen = [\"/ip4/127.0.0.1/tcp/0\"]\nadmin = \"{free}\"\npassword_file = {password:?}\n\
              allow_swap = true\nmin_window_secs = 1000\nstagger = false\nheartbeat_secs = 1\n\
-             cache_mib = 16\n[[chain]]\nendpoints = [\"{}\"]\ndeployment = {deployment:?}\nlanes = 2\n",
-            scene.anvil.url
+             cache_mib = 16\n{more}[[chain]]\nendpoints = {endpoints:?}\ndeployment = {deployment:?}\nlanes = 2\n"
         );
         let program = Self { dir, child: None };
         let config = program.dir.path().join("settings.toml");
@@ -181,4 +185,89 @@ async fn the_operator_is_told_where_the_tower_is_what_it_holds_and_what_it_lacks
     program.kill();
     let info = program.ask("info");
     assert_eq!(info["address"], address.to_string(), "the address is known while it is down");
+}
+
+/// Takes one request after the other, and gives the bodies with their signatures.
+async fn receiver() -> (String, tokio::sync::mpsc::Receiver<(String, String)>) {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/hook", listener.local_addr().unwrap());
+    let (sender, taken) = tokio::sync::mpsc::channel(64);
+    tokio::spawn(async move {
+        let mut is_first = true;
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let (mut text, mut part) = (Vec::new(), [0; 4_096]);
+            let body = loop {
+                let read = stream.read(&mut part).await.unwrap_or(0);
+                text.extend_from_slice(&part[..read]);
+                let whole = String::from_utf8_lossy(&text).into_owned();
+                let Some((head, body)) = whole.split_once("\r\n\r\n") else { continue };
+                let field = |name: &str| {
+                    head.lines().find_map(|line| {
+                        let (key, value) = line.split_once(": ")?;
+                        key.eq_ignore_ascii_case(name).then(|| value.to_owned())
+                    })
+                };
+                let length: usize = field("content-length").unwrap().parse().unwrap();
+                if body.len() >= length || read == 0 {
+                    break (body.to_owned(), field("x-lockstep-signature").unwrap());
+                }
+            };
+            // The first one is refused, and comes again.
+            let status = if is_first { "503 Busy" } else { "204 No Content" };
+            let answer =
+                format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            stream.write_all(answer.as_bytes()).await.ok();
+            if !is_first && sender.send(body).await.is_err() {
+                return;
+            }
+            is_first = false;
+        }
+    });
+    (url, taken)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p70_p73_with_a_dead_endpoint_it_starts_and_answers_and_its_webhook_says_so_signed() {
+    use hkdf::hmac::{Hmac, Mac};
+    let scene = Scene::start().await;
+    let (url, mut taken) = receiver().await;
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("secret");
+    std::fs::write(&secret, "a secret of the operator\n").unwrap();
+    let more = format!("webhook = {url:?}\nwebhook_secret_file = {secret:?}\n");
+    // Nobody listens there.
+    let endpoints = ["http://127.0.0.1:9", scene.anvil.url.as_str()];
+    let mut program = Program::make_with(&scene, &endpoints, &more);
+    let address = program.start().await;
+    fund(&scene, &program.ask("info")).await;
+    let channel = scene.open(1).await;
+    let client = Client::connect(&address, 1).await;
+    let left = appointment(&scene, &channel, 7, 20);
+    client.link.put(left, client.watch(&scene, &channel, Side::Two)).await.unwrap();
+    scene.close(&channel, 3).await;
+    mine_until(&scene, "the answer", || async { scene.stored(&channel).await.version == 7 }).await;
+    scene.anvil.mine(FINALITY + 1).await;
+    let mut last = 0;
+    let waiting = async {
+        loop {
+            let (body, signature) = taken.recv().await.unwrap();
+            let mut mac =
+                <Hmac<sha2::Sha256> as Mac>::new_from_slice(b"a secret of the operator").unwrap();
+            mac.update(body.as_bytes());
+            let expected = alloy_primitives::hex::encode(mac.finalize().into_bytes());
+            assert_eq!(signature, expected, "{body}");
+            let said: Value = serde_json::from_str(&body).unwrap();
+            let sequence = said["sequence"].as_u64().unwrap();
+            assert!(sequence > last, "{body}");
+            last = sequence;
+            let is_of_channel = said["channelId"] == channel.id.to_string();
+            if is_of_channel && said["stage"] == "final" {
+                return said;
+            }
+        }
+    };
+    let said = tokio::time::timeout(PATIENCE, waiting).await;
+    let said = said.unwrap_or_else(|_| panic!("it was not said: {}", program.log()));
+    assert_eq!((&said["kind"], &said["version"]), (&Value::from("acted"), &Value::from(7)));
 }
