@@ -296,7 +296,9 @@ async fn start_dev_chain(
     let account = account.ok_or(StartError::NoChain)?;
     let folder = data_dir.join("deployments");
     chain.prepare(network, account, folder).await?;
-    tracing::info!(url = chain.url(), "a local chain runs, and ends with this node");
+    if chain.keeper_id().is_some() {
+        tracing::info!(url = chain.url(), "a local chain runs, and ends with this node");
+    }
     config.chain.endpoints = vec![chain.url().to_owned()];
     config.chain.id = Some(DEV_CHAIN_ID);
     config.chain.kind = Some(ChainKind::Development);

@@ -106,6 +106,8 @@ pub struct ConnectionCounts {
     pub strangers: usize,
     /// Inbound transport handshakes under way.
     pub pending_inbound: usize,
+    /// Of these, from places that contacts have come from: they are limited apart.
+    pub pending_known: usize,
     /// Dials under way.
     pub pending_outbound: usize,
     /// Places whose strangers are refused for a while.
@@ -282,6 +284,7 @@ impl Admission {
             open: self.open.len(),
             strangers: self.strangers().count(),
             pending_inbound: self.door.len(),
+            pending_known: self.door.known_len(),
             pending_outbound: self.pending_outbound.len(),
             penalties: self.penalties.len(),
         }

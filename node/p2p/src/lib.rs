@@ -6,8 +6,8 @@
 //!
 //! In reading order: [`network`] (the handle), [`event`], [`config`], [`port`], [`contact`], [`limits`];
 //! `service` (the task that owns the swarm), `session` (one peer's task), [`handshake`], [`frame`],
-//! [`codec`], [`convert`]; `admission`, `budget`, `token_bucket`, `backoff`; `behaviour`, `observed`, `stream`,
-//! `transport`, `muxer`; [`invite`]; [`tower`] (nodes and watchtowers).
+//! [`codec`], [`convert`]; `admission`, `budget`, `token_bucket`, `backoff`; `behaviour`, `listen`, `observed`,
+//! `stream`, `transport`, `muxer`; [`invite`]; [`tower`] (nodes and watchtowers).
 
 mod admission;
 mod backoff;
@@ -22,6 +22,7 @@ pub mod frame;
 pub mod handshake;
 pub mod invite;
 pub mod limits;
+mod listen;
 mod muxer;
 pub mod network;
 mod observed;

@@ -4,21 +4,20 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use libp2p::swarm::Config as SwarmConfig;
-use libp2p::{Multiaddr, PeerId, Swarm};
+use libp2p::{Multiaddr, PeerId};
 use lockstep_core::error::ErrorClass;
 use lockstep_core::ids::{ChannelId, NodeId};
 use lockstep_core::message::PeerMessage;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::JoinHandle;
 
 use crate::admission::ConnectionCounts;
 use crate::behaviour::Behaviour;
 use crate::config::{NetworkConfig, Ports};
 use crate::contact::{ConnectError, Contact, ContactError};
 use crate::event::Event;
-use crate::limits::{COMMAND_QUEUE, MAX_NEGOTIATING_STREAMS, MAX_RELAYS};
+use crate::limits::{COMMAND_QUEUE, MAX_RELAYS};
+use crate::listen::{Feed, Places, listen};
 use crate::service::{Command, Service};
 use crate::session::{SendError, Session, Shared};
 use crate::token_bucket::TokenBucket;
@@ -116,23 +115,17 @@ pub struct Network {
 
 /// The events of a network side, and its end.
 #[derive(Debug)]
-pub struct Events {
-    queue: mpsc::Receiver<Event>,
-    task: JoinHandle<()>,
-}
+pub struct Events(Feed<Event>);
 
 impl Events {
     /// The next event; none once the network side has stopped and all is told.
     pub async fn next(&mut self) -> Option<Event> {
-        self.queue.recv().await
+        self.0.next().await
     }
 
     /// Takes no more events, and waits until the network side has stopped.
     pub async fn stopped(self) {
-        drop(self.queue);
-        if self.task.await.is_err() {
-            tracing::error!("network task was torn down");
-        }
+        self.0.stopped().await;
     }
 }
 
@@ -146,20 +139,10 @@ impl Network {
         let times = config.limits.times;
         let (transport, relay) = links(config.identity.keypair(), times.transport)?;
         let behaviour = Behaviour::new(&config, &ports, relay).map_err(StartError::Mdns)?;
-        let swarm_config = SwarmConfig::with_tokio_executor()
-            .with_idle_connection_timeout(times.idle)
-            .with_max_negotiating_inbound_streams(MAX_NEGOTIATING_STREAMS);
         let local_peer = config.identity.peer_id();
-        let mut swarm = Swarm::new(transport, behaviour, local_peer, swarm_config);
         let awaits_listener = !config.listen.is_empty();
-        for address in config.listen {
-            if let Err(error) = swarm.listen_on(address.clone()) {
-                return Err(StartError::Listen { address, source: Box::new(error) });
-            }
-        }
-        for address in config.external {
-            swarm.add_external_address(address);
-        }
+        let places = Places { listen: config.listen, external: config.external };
+        let swarm = listen(transport, behaviour, local_peer, times.idle, places)?;
         let (events, queue) = mpsc::channel(config.limits.event_queue.max(1));
         let (commands, orders) = mpsc::channel(COMMAND_QUEUE);
         let (shown, addresses) = watch::channel(Vec::new());
@@ -186,7 +169,7 @@ impl Network {
             awaits_listener,
         );
         let task = tokio::spawn(service.run());
-        Ok((Self { local_peer, commands, routes, addresses }, Events { queue, task }))
+        Ok((Self { local_peer, commands, routes, addresses }, Events(Feed { queue, task })))
     }
 
     /// The peer id of this node.

@@ -13,8 +13,11 @@ use tokio::task::JoinHandle;
 
 use crate::json_rpc;
 
+#[path = "../../../node/chain/tests/it/forgery.rs"]
+mod forgery;
 pub mod pool;
 
+pub use forgery::Forgery;
 use pool::Pool;
 pub use pool::PoolEvent;
 
@@ -42,6 +45,12 @@ pub struct Rules {
     pub chain_id: Option<u64>,
     /// Lets nothing out of its pool, whatever it pays.
     pub holds: bool,
+    /// How long it takes for each answer.
+    pub delay: Duration,
+    /// What every call takes, as it says. Units: gas.
+    pub gas: Option<u64>,
+    /// What it says of the newest block.
+    pub head_lie: Option<Forgery>,
 }
 
 struct Shared {
@@ -157,6 +166,7 @@ impl Shared {
             // Until whoever asked gives up and hangs up.
             std::future::pending::<()>().await;
         }
+        tokio::time::sleep(rules.delay).await;
         let id = &request["id"];
         let outcome = self.outcome(&method, request, &rules).await;
         match outcome {
@@ -171,6 +181,16 @@ impl Shared {
             _ if rules.is_down => Err(json!({"code": -32_005, "message": "over the limit"})),
             "eth_chainId" if rules.chain_id.is_some() => {
                 Ok(json!(format!("{:#x}", rules.chain_id.unwrap_or_default())))
+            }
+            "eth_estimateGas" if rules.gas.is_some() => {
+                Ok(json!(format!("{:#x}", rules.gas.unwrap_or_default())))
+            }
+            "eth_getBlockByNumber" if *first == "latest" => {
+                let mut block = self.ask(request, rules).await?;
+                if let Some(lie) = rules.head_lie {
+                    forgery::forge(&mut block, lie);
+                }
+                Ok(block)
             }
             "eth_getLogs" if rules.hides_logs => Ok(json!([])),
             "eth_getTransactionReceipt" if rules.fakes_receipts => Ok(fake_receipt(first)),

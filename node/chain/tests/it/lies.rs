@@ -3,16 +3,16 @@
 use crate::anvil::FINALITY;
 use crate::disk::{Disk, LANES, RICH, has_ended, nonce, order, sent, stale_close, submitter};
 use crate::proxy::{Lie, Proxy};
-use crate::scene::{PERIOD, Scene, endpoints, key, profile};
+use crate::scene::{Channel, PERIOD, Scene, endpoints, key, profile};
 use alloy_primitives::U256;
 use lockstep_chain::endpoint::{Endpoint, RequestLimits};
 use lockstep_chain::endpoints::Endpoints;
-use lockstep_chain::submitter::SubmitterEvent as Event;
+use lockstep_chain::submitter::{Submitter, SubmitterEvent as Event};
 use lockstep_core::chain::{ChainCall, Obligation, ObligationKind, ObligationStage};
 use std::time::Duration;
 
 /// Every lie that might keep a transaction from the chain.
-const LIES: [Lie; 12] = [
+const LIES: [Lie; 13] = [
     Lie::FakeReceipts,
     Lie::Nonce(0),
     Lie::Nonce(7),
@@ -25,151 +25,111 @@ const LIES: [Lie; 12] = [
     Lie::DearGas,
     Lie::FarHead,
     Lie::DearHead,
+    Lie::SilentLogs,
 ];
 
 #[tokio::test]
 async fn p73_p96_whatever_one_of_two_endpoints_pretends_the_challenge_lands() {
     for lie in LIES {
         for is_liar_first in [true, false] {
-            let scene = Scene::start().await;
-            let (channel, closes_at) = stale_close(&scene, 1).await;
-            let liar = Proxy::start(&scene.anvil.url, lie).await;
-            let urls = match is_liar_first {
-                true => [&liar.url, &scene.anvil.url],
-                false => [&scene.anvil.url, &liar.url],
-            };
-            let disk = Disk::default();
-            let both = endpoints(&urls.map(String::as_str), 2);
-            let mut submitter = submitter(&scene, both, &disk, &[LANES[0]]).await;
-            let challenge = channel.challenge(5, closes_at);
-            submitter.submit(order(&channel, challenge, RICH)).await.unwrap();
-            submitter.step().await.unwrap();
-            scene.anvil.mine(1).await;
-            assert_eq!(scene.stored(&channel).await.version, 5, "{lie:?} held it back");
-            scene.anvil.mine(FINALITY).await;
-            let events = submitter.step().await.unwrap();
+            let mut court = Court::with(lie, is_liar_first).await;
+            court.challenge().await;
+            court.step().await;
+            court.mine(1).await;
+            assert_eq!(court.version().await, 5, "{lie:?} held it back");
+            court.mine(FINALITY).await;
+            let events = court.step().await;
             assert!(has_ended(&events, ObligationStage::Done), "{lie:?}: {events:?}");
-            assert_eq!(nonce(&scene, LANES[0]).await, 1, "{lie:?}");
+            assert_eq!(nonce(&court.scene, LANES[0]).await, 1, "{lie:?}");
         }
     }
 }
 
 #[tokio::test]
 async fn p96_a_faked_receipt_does_not_keep_a_priced_out_challenge_from_being_raised() {
-    let scene = Scene::start().await;
-    let (channel, closes_at) = stale_close(&scene, 1).await;
-    let liar = Proxy::start(&scene.anvil.url, Lie::FakeReceipts).await;
-    let disk = Disk::default();
-    let both = endpoints(&[&liar.url, &scene.anvil.url], 2);
-    let mut submitter = submitter(&scene, both, &disk, &[LANES[0]]).await;
-    submitter.submit(order(&channel, channel.challenge(5, closes_at), RICH)).await.unwrap();
-    submitter.step().await.unwrap();
-    scene.anvil.spike(50_000_000_000).await;
-    scene.anvil.mine(1).await;
-    let raised = sent(&submitter.step().await.unwrap());
+    let mut court = Court::with(Lie::FakeReceipts, true).await;
+    court.challenge().await;
+    court.step().await;
+    court.scene.anvil.spike(50_000_000_000).await;
+    court.mine(1).await;
+    let raised = sent(&court.step().await);
     assert_eq!(raised.len(), 1, "taken as included on one endpoint's word");
-    scene.anvil.mine(1).await;
-    assert_eq!(scene.stored(&channel).await.version, 5);
+    court.mine(1).await;
+    assert_eq!(court.version().await, 5);
 }
 
 #[tokio::test]
 async fn p96_a_tip_that_one_endpoint_invents_is_not_paid() {
-    let scene = Scene::start().await;
-    let (channel, closes_at) = stale_close(&scene, 1).await;
-    let liar = Proxy::start(&scene.anvil.url, Lie::DearTip).await;
-    let disk = Disk::default();
-    let both = endpoints(&[&liar.url, &scene.anvil.url], 2);
-    let mut submitter = submitter(&scene, both, &disk, &[LANES[0]]).await;
-    submitter.submit(order(&channel, channel.challenge(5, closes_at), RICH)).await.unwrap();
-    let (_, _, fees) = sent(&submitter.step().await.unwrap())[0];
+    let mut court = Court::with(Lie::DearTip, true).await;
+    court.challenge().await;
+    let (_, _, fees) = sent(&court.step().await)[0];
     assert!(fees.priority <= 10_000_000_000, "{fees:?}");
 }
 
 #[tokio::test]
 async fn p70_p76_a_head_that_one_endpoint_invents_does_not_freeze_what_a_challenge_offers() {
     for is_always in [true, false] {
-        let scene = Scene::start().await;
-        let (channel, closes_at) = stale_close(&scene, 1).await;
-        let liar = Proxy::start(&scene.anvil.url, Lie::FarHead).await;
-        let disk = Disk::default();
-        let both = endpoints(&[&liar.url, &scene.anvil.url], 2);
-        let mut submitter = submitter(&scene, both, &disk, &[LANES[0]]).await;
-        submitter.submit(order(&channel, channel.challenge(5, closes_at), RICH)).await.unwrap();
-        let first = sent(&submitter.step().await.unwrap());
+        let mut court = Court::with(Lie::FarHead, true).await;
+        court.challenge().await;
+        let first = sent(&court.step().await);
         let offered = first.last().unwrap().2;
         assert!(offered.max_fee > 1_000_000_000, "below the honest base fee: {offered:?}");
         if !is_always {
-            liar.set(Lie::None);
+            court.liar.set(Lie::None);
         }
         // The transaction is kept out of blocks by its price until the ladder has climbed.
         for _ in 0..3 {
-            scene.anvil.ask("evm_increaseTime", (PERIOD / 8,)).await;
-            scene.anvil.spike(100_000_000_000).await;
-            scene.anvil.mine(1).await;
-            submitter.step().await.unwrap();
+            court.scene.anvil.ask("evm_increaseTime", (PERIOD / 8,)).await;
+            court.scene.anvil.spike(100_000_000_000).await;
+            court.mine(1).await;
+            court.step().await;
         }
-        scene.anvil.mine(1).await;
-        assert_eq!(scene.stored(&channel).await.version, 5, "always: {is_always}");
+        court.mine(1).await;
+        assert_eq!(court.version().await, 5, "always: {is_always}");
     }
 }
 
 #[tokio::test]
 async fn p70_p73_a_price_that_one_endpoint_invents_is_not_all_that_is_offered() {
     for lie in [Lie::DearHead, Lie::DearGas] {
-        let scene = Scene::start().await;
-        let (channel, closes_at) = stale_close(&scene, 1).await;
-        let liar = Proxy::start(&scene.anvil.url, lie).await;
-        let disk = Disk::default();
-        let both = endpoints(&[&liar.url, &scene.anvil.url], 2);
-        let mut submitter = submitter(&scene, both, &disk, &[LANES[0]]).await;
+        let mut court = Court::with(lie, true).await;
         // Enough for the honest price, and for a small part of the budget.
         let modest = U256::from(RICH) / U256::from(50);
-        scene.anvil.ask("anvil_setBalance", (key(LANES[0]).address(), modest)).await;
-        submitter.submit(order(&channel, channel.challenge(5, closes_at), RICH)).await.unwrap();
-        submitter.step().await.unwrap();
-        scene.anvil.mine(1).await;
-        assert_eq!(scene.stored(&channel).await.version, 5, "{lie:?}");
+        let payer = key(LANES[0]).address();
+        court.scene.anvil.ask("anvil_setBalance", (payer, modest)).await;
+        court.challenge().await;
+        court.step().await;
+        court.mine(1).await;
+        assert_eq!(court.version().await, 5, "{lie:?}");
     }
 }
 
 #[tokio::test]
 async fn p12_an_endpoint_that_stands_still_holds_up_no_settlement() {
-    let scene = Scene::start().await;
-    let (channel, _) = stale_close(&scene, 1).await;
-    let stuck = Proxy::start(&scene.anvil.url, Lie::FarHead).await;
-    let disk = Disk::default();
-    let both = endpoints(&[&stuck.url, &scene.anvil.url], 2);
-    let mut submitter = submitter(&scene, both, &disk, &[LANES[0]]).await;
-    let close = Obligation::new(channel.key(ObligationKind::Close, 0), ChainCall::Close, None);
-    submitter.submit(order(&channel, close, RICH)).await.unwrap();
-    assert!(sent(&submitter.step().await.unwrap()).is_empty(), "settled before its time");
-    scene.anvil.ask("evm_increaseTime", (PERIOD,)).await;
-    scene.anvil.mine(1).await;
-    submitter.step().await.unwrap();
-    scene.anvil.mine(1).await;
-    assert_eq!(scene.stored(&channel).await.status, 4);
+    let mut court = Court::with(Lie::FarHead, true).await;
+    court.settle().await;
+    assert!(sent(&court.step().await).is_empty(), "settled before its time");
+    court.scene.anvil.ask("evm_increaseTime", (PERIOD,)).await;
+    court.mine(1).await;
+    court.step().await;
+    court.mine(1).await;
+    assert_eq!(court.status().await, 4);
 }
 
 #[tokio::test]
 async fn p71_an_endpoint_whose_clock_runs_ahead_costs_one_failed_settlement_and_no_more() {
-    let scene = Scene::start().await;
-    let (channel, _) = stale_close(&scene, 1).await;
-    let early = Proxy::start(&scene.anvil.url, Lie::Early).await;
-    let disk = Disk::default();
-    let both = endpoints(&[&early.url, &scene.anvil.url], 2);
-    let mut submitter = submitter(&scene, both, &disk, &[LANES[0]]).await;
-    let close = Obligation::new(channel.key(ObligationKind::Close, 0), ChainCall::Close, None);
-    submitter.submit(order(&channel, close, RICH)).await.unwrap();
+    let mut court = Court::with(Lie::Early, true).await;
+    court.settle().await;
     for _ in 0..6 {
-        submitter.step().await.unwrap();
-        scene.anvil.mine(1).await;
+        court.step().await;
+        court.mine(1).await;
     }
-    assert_eq!(nonce(&scene, LANES[0]).await, 1, "each failure was paid for");
-    scene.anvil.ask("evm_increaseTime", (PERIOD,)).await;
-    scene.anvil.mine(1).await;
-    submitter.step().await.unwrap();
-    scene.anvil.mine(1).await;
-    assert_eq!(scene.stored(&channel).await.status, 4);
+    assert_eq!(nonce(&court.scene, LANES[0]).await, 1, "each failure was paid for");
+    court.scene.anvil.ask("evm_increaseTime", (PERIOD,)).await;
+    court.mine(1).await;
+    court.step().await;
+    court.mine(1).await;
+    assert_eq!(court.status().await, 4);
 }
 
 #[tokio::test]
@@ -206,4 +166,57 @@ async fn p70_a_new_threat_is_answered_before_what_is_only_looked_after() {
     let threat = place(|event| matches!(event, Event::Sent { .. }));
     let tracked = place(|event| matches!(event, Event::Included { .. }));
     assert!(threat < tracked, "{events:?}");
+}
+
+/// A stale close, and whoever answers it through two endpoints, one of which lies.
+struct Court {
+    scene: Scene,
+    channel: Channel,
+    closes_at: u64,
+    liar: Proxy,
+    submitter: Submitter<Disk>,
+}
+
+impl Court {
+    async fn with(lie: Lie, is_liar_first: bool) -> Self {
+        let scene = Scene::start().await;
+        let (channel, closes_at) = stale_close(&scene, 1).await;
+        let liar = Proxy::start(&scene.anvil.url, lie).await;
+        let mut urls = [liar.url.as_str(), scene.anvil.url.as_str()];
+        if !is_liar_first {
+            urls.reverse();
+        }
+        let both = endpoints(&urls, 2);
+        let submitter = submitter(&scene, both, &Disk::default(), &[LANES[0]]).await;
+        Self { scene, channel, closes_at, liar, submitter }
+    }
+
+    /// Orders the answer.
+    async fn challenge(&mut self) {
+        let challenge = self.channel.challenge(5, self.closes_at);
+        self.submitter.submit(order(&self.channel, challenge, RICH)).await.unwrap();
+    }
+
+    /// Orders the end.
+    async fn settle(&mut self) {
+        let key = self.channel.key(ObligationKind::Close, 0);
+        let close = Obligation::new(key, ChainCall::Close, None);
+        self.submitter.submit(order(&self.channel, close, RICH)).await.unwrap();
+    }
+
+    async fn step(&mut self) -> Vec<Event> {
+        self.submitter.step().await.unwrap()
+    }
+
+    async fn mine(&self, blocks: u64) {
+        self.scene.anvil.mine(blocks).await;
+    }
+
+    async fn version(&self) -> u64 {
+        self.scene.stored(&self.channel).await.version
+    }
+
+    async fn status(&self) -> u8 {
+        self.scene.stored(&self.channel).await.status
+    }
 }

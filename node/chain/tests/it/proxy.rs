@@ -3,12 +3,17 @@
 use alloy_primitives::Bytes;
 use alloy_sol_types::SolCall;
 use lockstep_contracts::bindings::PaymentChannel as abi;
-use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+
+#[path = "forgery.rs"]
+mod forgery;
+#[path = "http.rs"]
+mod http;
+
+use forgery::{Forgery, forge};
 
 /// What it does to answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +51,8 @@ pub(crate) enum Lie {
     Closing,
     /// Every request is taken, and none is answered.
     Silent,
+    /// Whoever asks for logs waits for ever.
+    SilentLogs,
     /// The newest block is far ahead, costs nothing, and was long ago.
     FarHead,
     /// The newest block costs a fortune and is in the far future; every account is rich.
@@ -94,7 +101,7 @@ impl Proxy {
 }
 
 async fn serve(mut stream: TcpStream, upstream: &str, lie: Lie) {
-    let Some(body) = read_message(&mut stream).await else { return };
+    let Some(body) = http::read(&mut stream).await else { return };
     let request: Value = serde_json::from_slice(&body).unwrap();
     let answer = match request.as_array() {
         Some(batch) => {
@@ -106,12 +113,19 @@ async fn serve(mut stream: TcpStream, upstream: &str, lie: Lie) {
         }
         None => answer(&request, upstream, lie).await,
     };
-    write_message(&mut stream, "HTTP/1.1 200 OK", &answer.to_string()).await;
+    http::write(&mut stream, "HTTP/1.1 200 OK", &answer.to_string()).await;
 }
 
 async fn answer(request: &Value, upstream: &str, lie: Lie) -> Value {
     let method = request["method"].as_str().unwrap_or_default();
     let done = |result: Value| json!({"jsonrpc": "2.0", "id": request["id"], "result": result});
+    if let ("eth_getBlockByNumber", Some(forgery)) = (method, forgery_of(lie))
+        && request["params"][0] == "latest"
+    {
+        let mut answer = forward(request, upstream).await;
+        forge(&mut answer["result"], forgery);
+        return answer;
+    }
     match (lie, method) {
         (Lie::Down, _) => json!({"jsonrpc": "2.0", "id": request["id"],
             "error": {"code": -32_005, "message": "over the limit"}}),
@@ -140,42 +154,47 @@ async fn answer(request: &Value, upstream: &str, lie: Lie) -> Value {
             close(&mut answer["result"]);
             answer
         }
-        (Lie::Silent, _) => std::future::pending().await,
+        (Lie::Silent, _) | (Lie::SilentLogs, "eth_getLogs") => std::future::pending().await,
         (Lie::DearTip, "eth_maxPriorityFeePerGas") => done(json!("0xde0b6b3a7640000")),
         (Lie::DearHead, "eth_getBalance") => done(json!(format!("{:#x}", u128::MAX))),
         (Lie::Swallow | Lie::KnowsAll, "eth_sendRawTransaction") => {
             done(json!(format!("0x{}", "11".repeat(32))))
         }
-        (Lie::FarHead | Lie::DearHead | Lie::Early, "eth_getBlockByNumber")
-            if request["params"][0] == "latest" =>
-        {
-            forge_head(forward(request, upstream).await, lie)
-        }
         _ => forward(request, upstream).await,
+    }
+}
+
+fn forgery_of(lie: Lie) -> Option<Forgery> {
+    match lie {
+        Lie::FarHead => Some(Forgery::Far),
+        Lie::DearHead => Some(Forgery::Dear),
+        Lie::Early => Some(Forgery::Early),
+        Lie::None
+        | Lie::HideLogs
+        | Lie::HideAll
+        | Lie::ZeroCalls
+        | Lie::Swallow
+        | Lie::Down
+        | Lie::FakeReceipts
+        | Lie::NoReceipts
+        | Lie::Nonce(_)
+        | Lie::KnowsAll
+        | Lie::NoMoney
+        | Lie::CheapGas
+        | Lie::DearTip
+        | Lie::DearGas
+        | Lie::Closing
+        | Lie::Silent
+        | Lie::SilentLogs => None,
     }
 }
 
 async fn forward(request: &Value, upstream: &str) -> Value {
     let mut stream = TcpStream::connect(upstream).await.unwrap();
     let head = format!("POST / HTTP/1.1\r\nHost: {upstream}");
-    write_message(&mut stream, &head, &request.to_string()).await;
-    let body = read_message(&mut stream).await.unwrap_or_default();
+    http::write(&mut stream, &head, &request.to_string()).await;
+    let body = http::read(&mut stream).await.unwrap_or_default();
     serde_json::from_slice(&body).unwrap_or(Value::Null)
-}
-
-/// Another head, with a hash that is its own.
-fn forge_head(mut answer: Value, lie: Lie) -> Value {
-    let block = &mut answer["result"];
-    if lie != Lie::Early {
-        let base_fee = if lie == Lie::FarHead { 0 } else { u64::MAX };
-        block["number"] = json!(format!("{:#x}", 1_u64 << 60));
-        block["baseFeePerGas"] = json!(format!("{base_fee:#x}"));
-    }
-    let timestamp = if lie == Lie::FarHead { 1 } else { 1_u64 << 40 };
-    block["timestamp"] = json!(format!("{timestamp:#x}"));
-    let header = alloy::consensus::Header::deserialize(&*block).unwrap();
-    block["hash"] = json!(header.hash_slow());
-    answer
 }
 
 /// A stored channel as a close would leave it.
@@ -188,32 +207,4 @@ fn close(result: &mut Value) {
     channel.closesAt = alloy_primitives::aliases::U40::from(1_u64 << 35);
     let data: Bytes = abi::channelOfCall::abi_encode_returns(&channel).into();
     *result = json!(data);
-}
-
-async fn write_message(stream: &mut TcpStream, head: &str, body: &str) {
-    let length = body.len();
-    let text = format!(
-        "{head}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
-    );
-    let _sent = stream.write_all(text.as_bytes()).await;
-}
-
-async fn read_message(stream: &mut TcpStream) -> Option<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let mut buffer = [0; 8_192];
-    loop {
-        if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
-            let head = String::from_utf8_lossy(&bytes[..end]).to_ascii_lowercase();
-            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
-            let length: usize = length?.trim().parse().ok()?;
-            if bytes.len() >= end + 4 + length {
-                return Some(bytes[end + 4..end + 4 + length].to_vec());
-            }
-        }
-        let read = stream.read(&mut buffer).await.ok()?;
-        if read == 0 {
-            return None;
-        }
-        bytes.extend_from_slice(&buffer[..read]);
-    }
 }

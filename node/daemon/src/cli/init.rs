@@ -208,8 +208,18 @@ fn describe(made: &Made) -> String {
     if let Some(account) = &made.account {
         text.push_str(&format!("Its account is {account}: send it coins for gas and deposits.\n"));
     }
-    text.push_str("Start it with `lockstep node`.");
+    text.push_str(&format!("Start it with `{}`.", start_command(made)));
     text
+}
+
+/// What starts it, from any terminal.
+fn start_command(made: &Made) -> String {
+    let mut words = format!("lockstep node --network {}", made.network);
+    let usual = super::home().map(|home| home.join(&made.network));
+    if !usual.is_ok_and(|usual| usual == made.data_dir) {
+        words.push_str(&format!(" --data-dir {}", made.data_dir.display()));
+    }
+    words
 }
 
 /// A data folder in the making, removed again unless it is published.

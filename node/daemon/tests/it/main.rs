@@ -24,6 +24,7 @@ mod kit;
 mod opening;
 mod payment;
 mod peer;
+mod possession;
 #[allow(dead_code, reason = "the chain's own tests use all of it")]
 #[path = "../../../chain/tests/it/proxy.rs"]
 mod proxy;

@@ -110,6 +110,11 @@ impl Door {
         self.pending.len()
     }
 
+    /// How many of them come from places of contacts.
+    pub(super) fn known_len(&self) -> usize {
+        self.pending.values().filter(|knock| knock.is_known).count()
+    }
+
     /// How many places are remembered.
     #[cfg(test)]
     pub(super) fn kept(&self) -> usize {

@@ -25,6 +25,7 @@ use crate::config::TransportIdentity;
 use crate::contact::ConnectError;
 use crate::handshake::{FeatureOffer, JournalHead};
 use crate::limits::COMMAND_QUEUE;
+use crate::listen::Places;
 use crate::network::StartError;
 use crate::port::{Clock, Entropy, NodeKey};
 use crate::stream;
@@ -104,7 +105,7 @@ impl TowerClient {
     ) -> Result<Self, StartError> {
         limits.connections.pending_outbound = limits.connections.pending_outbound.max(32);
         let streams = stream::Behaviour::dialing(super::PROTOCOL);
-        let swarm = swarm::build(identity, &limits, streams, clock, Vec::new())?;
+        let swarm = swarm::build(identity, &limits, streams, clock, Places::default())?;
         let (commands, orders) = mpsc::channel(COMMAND_QUEUE);
         let service = Service::new(swarm, limits, entropy, Arc::clone(clock), orders);
         // It ends with its handles.

@@ -9,7 +9,6 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use libp2p::{Multiaddr, PeerId};
 use lockstep_core::ids::NodeId;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::JoinHandle;
 
 use super::limits::TowerLimits;
 use super::message::{Push, RefusalCode, Reply, Request, TowerRefusal};
@@ -19,6 +18,7 @@ use crate::config::{Ports, TransportIdentity};
 use crate::contact::ConnectError;
 use crate::handshake::{FeatureOffer, JournalHead};
 use crate::limits::COMMAND_QUEUE;
+use crate::listen::{Feed, Places};
 use crate::network::StartError;
 use crate::session::SessionId;
 use crate::stream;
@@ -87,23 +87,17 @@ pub(super) const BUSY: Reply = Reply::Refused(TowerRefusal::later(RefusalCode::B
 
 /// What is asked of a tower, in one bounded stream, and the tower's end.
 #[derive(Debug)]
-pub struct TowerRequests {
-    queue: mpsc::Receiver<TowerRequest>,
-    task: JoinHandle<()>,
-}
+pub struct TowerRequests(Feed<TowerRequest>);
 
 impl TowerRequests {
     /// The next request; none once the tower's end has stopped.
     pub async fn next(&mut self) -> Option<TowerRequest> {
-        self.queue.recv().await
+        self.0.next().await
     }
 
     /// Takes no more requests, and waits until the tower's end has stopped.
     pub async fn stopped(self) {
-        drop(self.queue);
-        if self.task.await.is_err() {
-            tracing::error!("tower's network task was torn down");
-        }
+        self.0.stopped().await;
     }
 }
 
@@ -179,10 +173,8 @@ impl TowerServer {
     pub fn start(config: ServerConfig, ports: Ports) -> Result<(Self, TowerRequests), StartError> {
         let ServerConfig { identity, features, listen, external, limits } = config;
         let streams = stream::Behaviour::new(super::PROTOCOL);
-        let mut swarm = swarm::build(&identity, &limits, streams, &ports.clock, listen)?;
-        for address in external {
-            swarm.add_external_address(address);
-        }
+        let places = Places { listen, external };
+        let swarm = swarm::build(&identity, &limits, streams, &ports.clock, places)?;
         let (requests, queue) = mpsc::channel(limits.request_queue.max(1));
         let (commands, orders) = mpsc::channel(COMMAND_QUEUE);
         let (shown, addresses) = watch::channel(Vec::new());
@@ -202,7 +194,7 @@ impl TowerServer {
         let service = Service::new(swarm, shared, orders, shown);
         let task = tokio::spawn(service.run());
         let local_peer = identity.peer_id();
-        Ok((Self { local_peer, commands, routes, addresses }, TowerRequests { queue, task }))
+        Ok((Self { local_peer, commands, routes, addresses }, TowerRequests(Feed { queue, task })))
     }
 
     /// The peer id of this tower.

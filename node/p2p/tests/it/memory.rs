@@ -76,9 +76,14 @@ async fn be_the_victim() {
                 Some(_) => {
                     let counts = node.network.counts().await.unwrap();
                     let (open, sessions) = (counts.connections.open, counts.sessions);
-                    let (strangers, pending) =
-                        (counts.connections.strangers, counts.connections.pending_inbound);
-                    println!("kept {open} {strangers} {pending} {sessions} {}", counts.greeting);
+                    let (strangers, pending, known) = (
+                        counts.connections.strangers,
+                        counts.connections.pending_inbound,
+                        counts.connections.pending_known,
+                    );
+                    let unknown = pending - known;
+                    let greeting = counts.greeting;
+                    println!("kept {open} {strangers} {unknown} {known} {sessions} {greeting}");
                     std::io::stdout().flush().unwrap();
                 }
                 None => return,
@@ -98,7 +103,10 @@ struct Victim {
 struct Kept {
     open: usize,
     strangers: usize,
+    /// Handshakes from places that no contact has come from.
     pending: usize,
+    /// Handshakes from the friend's own place.
+    pending_next_door: usize,
     sessions: usize,
     greeting: usize,
 }
@@ -130,8 +138,10 @@ impl Victim {
         self.process.stdin.as_mut().unwrap().write_all(b"?\n").await.unwrap();
         let line = self.line("kept ").await;
         let numbers: Vec<usize> = line.split(' ').map(|number| number.parse().unwrap()).collect();
-        let [open, strangers, pending, sessions, greeting] = numbers[..] else { panic!("{line}") };
-        Kept { open, strangers, pending, sessions, greeting }
+        let [open, strangers, pending, pending_next_door, sessions, greeting] = numbers[..] else {
+            panic!("{line}")
+        };
+        Kept { open, strangers, pending, pending_next_door, sessions, greeting }
     }
 
     /// Units: bytes; `VmRSS` now, `VmHWM` at most so far.
@@ -177,6 +187,7 @@ async fn attack() {
                 worst.open = worst.open.max(now.open);
                 worst.strangers = worst.strangers.max(now.strangers);
                 worst.pending = worst.pending.max(now.pending);
+                worst.pending_next_door = worst.pending_next_door.max(now.pending_next_door);
                 worst.greeting = worst.greeting.max(now.greeting);
             }
         }
@@ -186,6 +197,9 @@ async fn attack() {
     println!("{count} hostile connections: at worst {worst:?}, {taken} of {ceiling} bytes taken, ");
     println!("{answered} messages of the friend answered meanwhile");
     assert!(worst.strangers <= 16 && worst.open <= 17 && worst.pending <= 64, "{worst:?}");
+    // Those that authenticate come from where the friend is: places of contacts have a count of their own, and
+    // no place has more than its share of it.
+    assert!(worst.pending_next_door <= 16, "{worst:?}");
     assert!(taken <= ceiling, "{taken} > {ceiling}");
     assert!(answered > 0);
     soon(async { while victim.kept().await != before {} }).await;

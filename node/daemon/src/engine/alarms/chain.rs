@@ -53,6 +53,7 @@ pub(crate) fn stands(cause: &Cause, age_secs: u64, now: &Now<'_>) -> bool {
         | AlarmKind::TowerQuorumMissed
         | AlarmKind::TowerActed
         | AlarmKind::TowerMisbehaves
+        | AlarmKind::TowerUnproven
         | AlarmKind::IncomeWaits
         | AlarmKind::EndpointLeftOut
         | AlarmKind::CloseWithoutLog

@@ -39,6 +39,8 @@ pub(crate) enum AlarmKind {
     TowerActed,
     /// A tower lies.
     TowerMisbehaves,
+    /// A tower does not prove that it has what it promised.
+    TowerUnproven,
     /// Payments to us wait for towers.
     IncomeWaits,
     /// An endpoint does not answer.
@@ -67,7 +69,7 @@ pub(crate) enum AlarmKind {
 
 impl AlarmKind {
     /// All of them.
-    pub(crate) const ALL: [Self; 29] = [
+    pub(crate) const ALL: [Self; 30] = [
         Self::SigningStopped,
         Self::ChainBroken,
         Self::ChainStandsStill,
@@ -85,6 +87,7 @@ impl AlarmKind {
         Self::TowerQuorumMissed,
         Self::TowerActed,
         Self::TowerMisbehaves,
+        Self::TowerUnproven,
         Self::IncomeWaits,
         Self::EndpointDown,
         Self::EndpointsDisagree,
@@ -119,6 +122,7 @@ impl AlarmKind {
             Self::TowerQuorumMissed => "towerQuorumMissed",
             Self::TowerActed => "towerActed",
             Self::TowerMisbehaves => "towerMisbehaves",
+            Self::TowerUnproven => "towerUnproven",
             Self::IncomeWaits => "incomeWaits",
             Self::EndpointDown => "endpointDown",
             Self::EndpointsDisagree => "endpointsDisagree",
