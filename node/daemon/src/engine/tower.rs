@@ -189,6 +189,7 @@ impl Towers {
     pub(crate) fn forget(&self, channel_id: ChannelId) {
         let mut inner = lock(&self.inner);
         inner.receipts.retain(|(of, _), _| *of != channel_id);
+        inner.doubted.retain(|(of, _)| *of != channel_id);
         inner.floors.remove(&channel_id);
     }
 
