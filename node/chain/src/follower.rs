@@ -314,6 +314,11 @@ impl Follower {
         results
     }
 
+    /// What the last look was alarmed of, and is told only when it begins.
+    pub fn standing(&self) -> &[Alarm] {
+        &self.standing
+    }
+
     /// An alarm is raised when it begins, not again while it stands.
     fn raise(&mut self, alarms: Vec<Alarm>, deliveries: &mut Vec<Delivery>) {
         for alarm in &alarms {
@@ -555,6 +560,17 @@ fn agreed_facts(views: &[View], end: &Agreed) -> Vec<Fact> {
     let blocks = holder.into_iter().flat_map(View::blocks);
     let blocks = blocks.take_while(|block| block.point.number.0 <= number);
     blocks.flat_map(|block| &block.facts).cloned().collect()
+}
+
+/// The block at a height that is final, on a quorum's word.
+///
+/// # Errors
+/// If there is no quorum.
+pub async fn block_at(
+    endpoints: &Endpoints,
+    number: BlockNumber,
+) -> Result<BlockPoint, ChainError> {
+    Ok(cursor_at(endpoints, number.0).await?.block)
 }
 
 /// The cursor at a height, on a quorum's word.

@@ -16,6 +16,7 @@ use lockstep_core::chain::{
     ChainCall, Obligation, ObligationEvent, ObligationKey, ObligationStage,
 };
 use lockstep_core::entry::{Entry, EntryId};
+use lockstep_core::ids::ChannelId;
 use lockstep_core::money::Amount;
 use lockstep_core::terms::Terms;
 use lockstep_core::time::{BlockNumber, BlockTimestamp};
@@ -282,6 +283,11 @@ impl<S: ObligationStore> Submitter<S> {
             }
             (Some(_) | None, _) => self.apply_all(&keys, ObligationEvent::Dropped).await,
         }
+    }
+
+    /// Forgets which calls of a channel have ended. What is owed for it is still sent.
+    pub fn forget_ended(&mut self, channel_id: ChannelId) {
+        self.ended.retain(|key, _| key.channel_id != channel_id);
     }
 
     /// What is owed and not over.

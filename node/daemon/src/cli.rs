@@ -7,6 +7,7 @@ mod amount;
 mod args;
 mod bridge;
 mod channel;
+mod check;
 mod completion;
 mod configuration;
 mod deploy;
@@ -18,6 +19,7 @@ mod node;
 mod output;
 mod password;
 mod payment;
+mod peer;
 mod progress;
 mod recovery;
 mod session;
@@ -65,6 +67,11 @@ fn dispatch(matches: &ArgMatches, terminal: &mut Terminal) -> Result<(), CliErro
     let globals = Globals::from_arg_matches(matches).map_err(|_| CliError::usage())?;
     let command = Command::from_arg_matches(matches).map_err(|_| CliError::usage())?;
     let place = Place::find(&globals, flags_of(matches))?;
+    if let Command::Check(args) = &command
+        && let Some(checked) = check::offline(&args.order, &place, terminal)
+    {
+        return checked;
+    }
     match command {
         Command::Completions(args) => completion::print(&args, terminal),
         Command::Config(args) => configuration::run(&args, &place, terminal),
@@ -89,9 +96,11 @@ async fn ask(
 ) -> Result<(), CliError> {
     match command {
         Command::Status(_) => status::show(session, terminal).await,
-        Command::Peers(_) => status::peers(session, terminal).await,
+        Command::Peers(_) => peer::list(session, terminal).await,
         Command::Invite(args) => invite::run(&args, session, terminal).await,
         Command::Connect(args) => invite::connect(&args, session, terminal).await,
+        Command::Disconnect(args) => peer::disconnect(&args, session, terminal).await,
+        Command::Forget(args) => peer::forget(&args, session, terminal).await,
         Command::Open(args) => channel::open(&args, session, terminal).await,
         Command::Join(args) => channel::join(&args, session, terminal).await,
         Command::Reject(args) => channel::reject(&args, session, terminal).await,
@@ -110,11 +119,12 @@ async fn ask(
         Command::Freeze(args) => channel::freeze(&args, session, terminal).await,
         Command::Credit(args) => channel::credit(&args, session, terminal).await,
         Command::Invoice(args) => payment::invoice(&args, session, terminal).await,
+        Command::Invoices(args) => payment::invoices(&args, session, terminal).await,
         Command::Pay(args) => payment::pay(&args, session, terminal).await,
         Command::Stream(args) => stream::run(&args, session, terminal).await,
         Command::Payments(args) => payment::list(&args, session, terminal).await,
         Command::Events(args) => status::events(&args, session, terminal).await,
-        Command::Check(args) => channel::check(&args.order, session, terminal).await,
+        Command::Check(args) => check::run(&args.order, session, terminal).await,
         Command::ExportProof(args) => recovery::export_proof(&args, session, terminal).await,
         Command::Backup(args) => recovery::backup(&args, session, terminal).await,
         Command::Token(args) => token::run(&args, session, terminal).await,

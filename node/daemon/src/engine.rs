@@ -6,7 +6,8 @@
 //!
 //! In reading order: `event` (everything that can wake a driver), `driver`, `order`, `journal`; `link`,
 //! `opening`, `offers`, `queries`, `peers`, `cuts`; `news`; `ledger`, [`invoice`], `feeds`; `registry`, `view`, `shared`,
-//! `settings`, `alarms`, `seldom`, `wording`; `tower`; `start`, `housekeeping`, [`recovery`], `backend`.
+//! `settings`, `alarms`, `figures`, `seldom`, `wording`; `tower`; `start`, `housekeeping`, `retire`, [`recovery`], [`restore`],
+//! `backend`.
 
 mod alarms;
 mod backend;
@@ -15,6 +16,7 @@ mod cuts;
 mod driver;
 mod event;
 mod feeds;
+mod figures;
 mod housekeeping;
 pub mod invoice;
 mod journal;
@@ -29,6 +31,8 @@ mod queries;
 pub mod recovery;
 mod registry;
 mod resets;
+pub mod restore;
+mod retire;
 mod revive;
 mod seldom;
 mod settings;
@@ -39,6 +43,7 @@ mod view;
 mod watch_over;
 mod wording;
 
+pub(crate) use alarms::AlarmKind;
 pub use settings::SettingsError;
 pub use start::{Engine, EngineError, EngineSetup};
 

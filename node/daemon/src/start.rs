@@ -5,7 +5,7 @@ use crate::chain::{self, ChainTaskError};
 use crate::clock::EngineClock;
 use crate::config::{self, ChainKind, Config, LogFormat};
 use crate::dev::{DEV_CHAIN_ID, DevChain, DevError};
-use crate::engine::recovery::{anchor_path, journal_dir};
+use crate::engine::restore::{anchor_path, journal_dir};
 use crate::engine::{Engine, EngineError, EngineSetup};
 use crate::health::{Health, HealthServer};
 use crate::keys::{self, Keys, KeysError};

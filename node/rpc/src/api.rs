@@ -6,10 +6,10 @@ use crate::types::{
     CashCredit, Channel, ChannelCall, ChannelList, CheckCall, CheckReport, Connect,
     CreateAccessToken, CreateInvite, CreateInvoice, Deposit, Event, EventPage, ForceClose,
     ForceCloseReport, Fund, GetPayment, HashText, Invite, InviteCall, InviteDetails, Invoice,
-    InvoiceCall, JoinChannel, ListChannels, ListEvents, ListPayments, ListReceipts, NetworkReport,
-    NewAccessToken, NodeInfo, OpenChannel, Pay, PayBatch, Payment, PaymentPage, Peer, PendingOpen,
-    Proof, Recover, RecoverReport, RejectChannel, Status, Subscribe, Tower, TowerCall,
-    TowerReceipt, Transfer, Withdraw, WithdrawToL1,
+    InvoiceCall, JoinChannel, ListChannels, ListEvents, ListInvoices, ListPayments, ListReceipts,
+    NetworkReport, NewAccessToken, NodeInfo, OpenChannel, Pay, PayBatch, Payment, PaymentPage,
+    Peer, PeerCall, PendingOpen, Proof, Recover, RecoverReport, RejectChannel, Status, Subscribe,
+    Tower, TowerCall, TowerReceipt, Transfer, Withdraw, WithdrawToL1,
 };
 
 /// Who the node is.
@@ -50,6 +50,22 @@ pub const CONNECT: Method<Connect, Peer> = Method::new(
     Scope::Admin,
     &["invite", "waitMillis"],
     "Connects to the node of an invite and stays connected.",
+);
+
+/// Sends a node away.
+pub const DISCONNECT_PEER: Method<PeerCall, Peer> = Method::new(
+    "lockstep_disconnectPeer",
+    Scope::Admin,
+    &["nodeId"],
+    "Ends the link to a node and no longer looks for it. It stays known and may come back by itself.",
+);
+
+/// Forgets a node.
+pub const FORGET_PEER: Method<PeerCall, ()> = Method::new(
+    "lockstep_forgetPeer",
+    Scope::Admin,
+    &["nodeId"],
+    "Forgets a node with which no channel is open: it is a stranger from then on.",
 );
 
 /// Opens a channel.
@@ -122,6 +138,14 @@ pub const DECODE_INVOICE: Method<InvoiceCall, Invoice> = Method::new(
     Scope::Read,
     &["invoice"],
     "Reads an invoice and says what became of it.",
+);
+
+/// Our invoices.
+pub const LIST_INVOICES: Method<ListInvoices, Vec<Invoice>> = Method::new(
+    "lockstep_listInvoices",
+    Scope::Read,
+    &["channelId", "includeEnded"],
+    "Invoices of this node, those that end first first; at most 1,000.",
 );
 
 /// Pays.

@@ -9,10 +9,10 @@ use crate::types::{
     AddTower, Backup, BackupReport, BatchReceipt, CancelOpen, CashCredit, Channel, ChannelCall,
     ChannelList, CheckCall, CheckReport, Connect, CreateInvite, CreateInvoice, Deposit, EventKind,
     EventPage, ForceClose, ForceCloseReport, Fund, GetPayment, Invite, InviteCall, InviteDetails,
-    Invoice, InvoiceCall, JoinChannel, ListChannels, ListEvents, ListPayments, ListReceipts,
-    NetworkReport, NodeInfo, OpenChannel, Pay, PayBatch, Payment, PaymentPage, Peer, PendingOpen,
-    Proof, Recover, RecoverReport, RejectChannel, Status, Tower, TowerCall, TowerReceipt, Transfer,
-    Withdraw, WithdrawToL1,
+    Invoice, InvoiceCall, JoinChannel, ListChannels, ListEvents, ListInvoices, ListPayments,
+    ListReceipts, NetworkReport, NodeInfo, OpenChannel, Pay, PayBatch, Payment, PaymentPage, Peer,
+    PeerCall, PendingOpen, Proof, Recover, RecoverReport, RejectChannel, Status, Tower, TowerCall,
+    TowerReceipt, Transfer, Withdraw, WithdrawToL1,
 };
 use alloy_primitives::B256;
 use lockstep_core::ids::AccountRef;
@@ -67,6 +67,12 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Connects to a peer and keeps its address.
     fn connect(&self, call: Connect) -> impl Future<Output = Answer<Peer>> + Send;
+
+    /// Ends the link to a peer and no longer looks for it.
+    fn disconnect_peer(&self, call: PeerCall) -> impl Future<Output = Answer<Peer>> + Send;
+
+    /// Forgets a peer with which no channel is open.
+    fn forget_peer(&self, call: PeerCall) -> impl Future<Output = Answer<()>> + Send;
 
     /// Offers and opens a channel. Answers once the offer is durable and on its way.
     fn open_channel(&self, call: OpenChannel) -> impl Future<Output = Answer<Channel>> + Send;
@@ -143,6 +149,9 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Reads an invoice.
     fn decode_invoice(&self, call: InvoiceCall) -> impl Future<Output = Answer<Invoice>> + Send;
+
+    /// Invoices of our own.
+    fn invoices(&self, call: ListInvoices) -> impl Future<Output = Answer<Vec<Invoice>>> + Send;
 
     /// Evidence of a channel.
     fn export_proof(&self, call: ChannelCall) -> impl Future<Output = Answer<Proof>> + Send;

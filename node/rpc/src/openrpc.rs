@@ -55,6 +55,8 @@ fn describe_node(book: &mut Book) {
     book.add(&api::CREATE_INVITE);
     book.add(&api::DECODE_INVITE);
     book.add(&api::CONNECT);
+    book.add(&api::DISCONNECT_PEER);
+    book.add(&api::FORGET_PEER);
     book.add(&api::LIST_EVENTS);
     book.add(&api::SUBSCRIBE);
     book.add(&api::UNSUBSCRIBE);
@@ -97,6 +99,7 @@ fn describe_payments(book: &mut Book) {
     book.add(&api::LIST_PAYMENTS);
     book.add(&api::CREATE_INVOICE);
     book.add(&api::DECODE_INVOICE);
+    book.add(&api::LIST_INVOICES);
 }
 
 fn describe_access(book: &mut Book) {
@@ -193,6 +196,8 @@ mod tests {
         check(&api::CREATE_INVITE);
         check(&api::DECODE_INVITE);
         check(&api::CONNECT);
+        check(&api::DISCONNECT_PEER);
+        check(&api::FORGET_PEER);
         check(&api::OPEN_CHANNEL);
         check(&api::JOIN_CHANNEL);
         check(&api::REJECT_CHANNEL);
@@ -202,6 +207,7 @@ mod tests {
         check(&api::GET_CHANNEL);
         check(&api::CREATE_INVOICE);
         check(&api::DECODE_INVOICE);
+        check(&api::LIST_INVOICES);
         check(&api::PAY);
         check(&api::PAY_BATCH);
         check(&api::GET_PAYMENT);

@@ -32,9 +32,9 @@ pub use node::{
 };
 pub use payment::{
     BatchItem, BatchReceipt, CreateInvoice, Direction, GetPayment, Invoice, InvoiceCall,
-    InvoiceState, ListPayments, Pay, PayBatch, Payment, PaymentPage, PaymentState,
+    InvoiceState, ListInvoices, ListPayments, Pay, PayBatch, Payment, PaymentPage, PaymentState,
 };
-pub use peer::{Connect, CreateInvite, Invite, InviteCall, InviteDetails, Peer};
+pub use peer::{Connect, CreateInvite, Invite, InviteCall, InviteDetails, Peer, PeerCall};
 pub use recovery::{Backup, BackupReport, Proof, Recover, RecoverReport};
 pub use tower::{AddTower, ListReceipts, TermsView, Tower, TowerCall, TowerReceipt};
 pub use value::{

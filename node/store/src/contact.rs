@@ -42,6 +42,11 @@ impl WriteSet {
         };
         self.put(Table::Contact, contact.node_id.0.to_vec(), row.encode_to_vec())
     }
+
+    /// Forgets a contact.
+    pub fn remove_contact(&mut self, node_id: NodeId) {
+        self.remove(Table::Contact, node_id.0.to_vec());
+    }
 }
 
 /// Every contact.

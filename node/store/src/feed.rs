@@ -46,7 +46,7 @@ impl Count {
     }
 
     /// Whether a line is counted here. A settlement is both a step of a channel and the end of a close.
-    fn holds(self, line: &v1::HistoryLine) -> bool {
+    pub(crate) fn holds(self, line: &v1::HistoryLine) -> bool {
         let Some(notice) = &line.notice else { return false };
         match notice {
             Line::Applied(applied) => {
@@ -181,10 +181,11 @@ pub fn next_index(source: &impl RowSource, count: Count) -> Result<u64, StoreErr
     let newest = source.floor(Table::Feed, &[count.tag()], &key(count, u64::MAX))?;
     let Some((key, value)) = newest else { return Ok(0) };
     let row = Row::parse(&key, &value)?;
-    Ok(row.first.saturating_add(u64::from(row.body.lines)))
+    Ok(row.end())
 }
 
-/// Up to `limit` lines of a count from an index on, oldest first.
+/// Up to `limit` lines of a count from an index on, oldest first. Lines of channels that were settled long ago are no
+/// longer there: their indices are passed over.
 ///
 /// # Errors
 /// When the rows cannot be read.
@@ -197,19 +198,68 @@ pub fn read(
     let mut entries = Vec::new();
     let mut next = from;
     while entries.len() < limit {
-        let covering = source.floor(Table::Feed, &[count.tag()], &key(count, next))?;
-        let Some((key, value)) = covering else { break };
+        let Some((key, value)) = row_from(source, count, next)? else { break };
         let row = Row::parse(&key, &value)?;
         let lines = row.entries(source, count)?;
-        let end = row.first.saturating_add(u64::from(row.body.lines));
-        if next >= end {
-            break;
-        }
         let room = limit.saturating_sub(entries.len());
         entries.extend(lines.into_iter().filter(|entry| entry.index >= next).take(room));
-        next = end;
+        next = row.end();
     }
     Ok(entries)
+}
+
+/// The row that holds an index, or the next one where that is gone.
+fn row_from(
+    source: &impl RowSource,
+    count: Count,
+    index: u64,
+) -> Result<Option<crate::engine::Row>, StoreError> {
+    let covering = source.floor(Table::Feed, &[count.tag()], &key(count, index))?;
+    if let Some((key, value)) = covering
+        && Row::parse(&key, &value)?.end() > index
+    {
+        return Ok(Some((key, value)));
+    }
+    let mut following = source.page(Table::Feed, &[count.tag()], &key(count, index), 1)?;
+    Ok(following.pop())
+}
+
+/// A counted line, by the step that it names.
+pub(crate) struct Named {
+    /// Its row.
+    pub(crate) key: Vec<u8>,
+    /// The index after its last.
+    pub(crate) end: u64,
+    pub(crate) channel_id: ChannelId,
+    /// Its step in the history.
+    pub(crate) step: Vec<u8>,
+}
+
+/// Rows of a count from an index on, without what they name.
+pub(crate) fn named(
+    source: &impl RowSource,
+    count: Count,
+    from: u64,
+    limit: usize,
+) -> Result<Vec<Named>, StoreError> {
+    let rows = source.page(Table::Feed, &[count.tag()], &key(count, from), limit)?;
+    rows.into_iter()
+        .map(|(key, value)| {
+            let row = Row::parse(&key, &value)?;
+            let (channel, place) = row.names()?;
+            let step = history::step_key(&channel, row.body.group, place);
+            let end = row.end();
+            Ok(Named { key, end, channel_id: ChannelId(channel.into()), step })
+        })
+        .collect()
+}
+
+/// The lines of a step of the history.
+pub(crate) fn lines_of_step(
+    source: &impl RowSource,
+    step: &[u8],
+) -> Result<Vec<v1::HistoryLine>, StoreError> {
+    history::lines_of(source, step)
 }
 
 /// A row of the feed.
@@ -227,10 +277,21 @@ impl<'a> Row<'a> {
         Ok(Self { key, first: u64::from_be_bytes(first), body })
     }
 
+    /// The index after its last.
+    fn end(&self) -> u64 {
+        self.first.saturating_add(u64::from(self.body.lines))
+    }
+
+    /// The channel, and the place of its step in the group.
+    fn names(&self) -> Result<([u8; 32], u16), StoreError> {
+        let damage = || Damage::Row { table: Table::Feed, key: self.key.to_vec() };
+        let channel = self.body.channel_id.as_slice().try_into().map_err(|_| damage())?;
+        Ok((channel, u16::try_from(self.body.place).map_err(|_| damage())?))
+    }
+
     fn entries(&self, source: &impl RowSource, count: Count) -> Result<Vec<Entry>, StoreError> {
         let damage = || Damage::Row { table: Table::Feed, key: self.key.to_vec() };
-        let channel: [u8; 32] = self.body.channel_id.as_slice().try_into().map_err(|_| damage())?;
-        let place = u16::try_from(self.body.place).map_err(|_| damage())?;
+        let (channel, place) = self.names()?;
         let channel_id = ChannelId(channel.into());
         let step = history::step_key(&channel, self.body.group, place);
         let lines = history::lines_of(source, &step)?;

@@ -6,7 +6,7 @@
 //! Reading order: [`table`] (what is kept), [`write_set`] (what a group wants), [`engine`] (how a
 //! group becomes durable), `transaction` (guard, rows and head in one), [`disk`] (what the storage
 //! engine leaves out), [`epoch`] (which life of the journal this is), [`mod@open`], [`journal`] (the
-//! core's view), [`writer`] (group commit), [`backup`], [`proof`], [`port`] (what others
+//! core's view), [`writer`] (group commit), [`backup`], [`proof`], [`prune`], [`port`] (what others
 //! keep here), [`error`].
 #![cfg_attr(
     test,
@@ -41,6 +41,7 @@ pub mod open;
 mod plan;
 pub mod port;
 pub mod proof;
+pub mod prune;
 pub mod request;
 pub mod row_source;
 mod rows;

@@ -144,11 +144,16 @@ impl Proof {
         file.proof()
     }
 
-    /// Writes an evidence file. It appears under its name only when it is whole and synced.
+    /// Writes an evidence file, in a folder of its own if need be. It appears under its name only when it is whole
+    /// and synced.
     ///
     /// # Errors
     /// [`ProofError::Io`].
     pub fn export(&self, path: &Path) -> Result<(), ProofError> {
+        if let Some(folder) = path.parent().filter(|folder| !folder.exists()) {
+            fs::create_dir(folder)?;
+            disk::sync_parent(folder)?;
+        }
         let partial = path.with_extension("partial");
         fs::write(&partial, self.to_json()?)?;
         fs::File::open(&partial)?.sync_all()?;

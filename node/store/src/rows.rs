@@ -74,6 +74,25 @@ pub(crate) fn changes(
     Ok(set)
 }
 
+/// Removes a channel's record, and what its guard holds. The highest version that was bound stays.
+///
+/// # Errors
+/// When the rows cannot be read.
+pub(crate) fn remove_all(
+    source: &impl RowSource,
+    id: ChannelId,
+    set: &mut WriteSet,
+) -> Result<(), StoreError> {
+    let channel = id.0.0;
+    for table in RECORD_TABLES {
+        for (key, _) in source.scan(table, &channel)? {
+            set.remove(table, key);
+        }
+    }
+    set.retire(channel, u64::MAX);
+    Ok(())
+}
+
 /// Everything that a record is on disk, but for the digests, which are the guard's.
 fn values_of(parts: &RecordParts) -> BTreeMap<(Table, Vec<u8>), Vec<u8>> {
     let channel = parts.setup.channel_id().0.0;

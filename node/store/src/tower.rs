@@ -127,6 +127,23 @@ pub fn all(source: &impl RowSource) -> Result<Towers, StoreError> {
     Ok(towers)
 }
 
+/// Removes what is kept about towers and one channel: their receipts, and what an older version may cost.
+///
+/// # Errors
+/// When the rows cannot be read.
+pub(crate) fn remove_all(
+    source: &impl RowSource,
+    channel_id: ChannelId,
+    set: &mut WriteSet,
+) -> Result<(), StoreError> {
+    for kind in [RECEIPT, FLOOR] {
+        for (key, _) in source.scan(Table::Tower, &key(kind, &[channel_id.0.as_slice()]))? {
+            set.remove(Table::Tower, key);
+        }
+    }
+    Ok(())
+}
+
 fn key(kind: u8, parts: &[&[u8]]) -> Vec<u8> {
     let mut key = vec![kind];
     for part in parts {

@@ -111,7 +111,7 @@ impl WriteSet {
         Ok(())
     }
 
-    fn row_count(&self) -> usize {
+    pub(crate) fn row_count(&self) -> usize {
         self.rows.len().saturating_add(self.bindings.len()).saturating_add(self.retired.len())
     }
 

@@ -1,6 +1,10 @@
 //! Puts the contracts on a chain, by CREATE2 so that a second run finds the first one's, and writes the record
 //! that nodes read.
 
+mod look;
+
+pub use look::{Found, Seen, look};
+
 use super::deployment::{LookupError, file_name};
 use alloy::consensus::{SignableTransaction, TxEip1559};
 use alloy::eips::eip2718::Encodable2718;
@@ -225,23 +229,12 @@ pub async fn deploy(
     let recorded = read_record(&path, &deployment)?;
     ensure_deployer(order, chain_id, say).await?;
     let mut is_new = false;
-    for (role, name) in [
-        (ContractRole::Registry, registry_of(order.artifact)),
-        (ContractRole::Channel, order.artifact),
-    ] {
-        let creation = match role {
-            ContractRole::Registry => Creation::plain(name, order.salt)?,
-            ContractRole::Channel => Creation::channel(name, &deployment.config, order.salt)?,
-        };
+    for role in [ContractRole::Registry, ContractRole::Channel] {
         let known = recorded.as_ref().map(|record| match role {
             ContractRole::Channel => record.channel.block,
             ContractRole::Registry => record.registry.block,
         });
-        let code_hash = match role {
-            ContractRole::Registry => deployment.registry.code_hash,
-            ContractRole::Channel => deployment.channel.code_hash,
-        };
-        let wanted = Wanted { role, creation, code_hash };
+        let wanted = Wanted::new(order, &deployment, role)?;
         let (block, is_created) = ensure(order, chain_id, &wanted, known, say).await?;
         is_new |= is_created;
         match role {
@@ -274,6 +267,25 @@ struct Wanted {
 }
 
 impl Wanted {
+    fn new(
+        order: &DeployOrder,
+        deployment: &Deployment,
+        role: ContractRole,
+    ) -> Result<Self, DeployError> {
+        let (creation, code_hash) = match role {
+            ContractRole::Registry => {
+                let name = registry_of(order.artifact);
+                (Creation::plain(name, order.salt)?, deployment.registry.code_hash)
+            }
+            ContractRole::Channel => {
+                let config = &deployment.config;
+                let creation = Creation::channel(order.artifact, config, order.salt)?;
+                (creation, deployment.channel.code_hash)
+            }
+        };
+        Ok(Self { role, creation, code_hash })
+    }
+
     /// Whether it is there; other code at its address is refused.
     async fn is_there(&self, endpoints: &Endpoints) -> Result<bool, DeployError> {
         let address = self.creation.address;

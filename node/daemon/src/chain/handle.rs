@@ -7,6 +7,7 @@ use super::{sender, watcher};
 use alloy_primitives::{Address, B256};
 use lockstep_chain::call::{Contracts, SignedIntent};
 use lockstep_chain::endpoints::Endpoints;
+use lockstep_chain::follower;
 use lockstep_chain::rpc::BlockTag;
 pub use lockstep_chain::secret::Revealed;
 use lockstep_chain::submitter::{self, CallEstimate};
@@ -70,6 +71,22 @@ impl ChainHandle {
         let (reply, answer) = oneshot::channel();
         self.tell_watcher(watcher::Command::Watch(boxed, reply)).await?;
         answer.await.map_err(|_| ChainTaskError::Ended)
+    }
+
+    /// Tells of closes of a channel of which nothing but the id is known. Nothing can be sent for it.
+    ///
+    /// # Errors
+    /// If the tasks have ended.
+    pub async fn look_out(&self, channel_id: ChannelId) -> Result<(), ChainTaskError> {
+        self.tell_watcher(watcher::Command::LookOut(channel_id)).await
+    }
+
+    /// When a final block was made, on a quorum's word.
+    ///
+    /// # Errors
+    /// If there is no quorum.
+    pub async fn time_of(&self, number: BlockNumber) -> Result<BlockTimestamp, ChainTaskError> {
+        Ok(follower::block_at(&self.endpoints, number).await?.timestamp)
     }
 
     /// No longer follows a channel. Calls that are owed for it still go out.

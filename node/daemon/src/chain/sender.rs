@@ -108,6 +108,7 @@ impl Sender {
             }
             Command::Unwatch(channel_id) => {
                 self.channels.remove(&channel_id);
+                self.submitter.forget_ended(channel_id);
                 false
             }
             Command::Allow(channel_id, max_cost) => {

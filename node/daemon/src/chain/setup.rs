@@ -28,6 +28,7 @@ use lockstep_store::writer::JournalHandle;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tracing::Instrument;
 
 /// News that the receiver may leave in the queue before the tasks hold them back.
 const NEWS_QUEUE: usize = 256;
@@ -145,8 +146,9 @@ impl ChainTask {
         let (to_watcher, for_watcher) = mpsc::channel(COMMAND_QUEUE);
         let (to_sender, for_sender) = mpsc::channel(COMMAND_QUEUE);
         let handle = ChainHandle::new(to_watcher, to_sender, endpoints, contracts, board);
-        let watching = watcher.run(for_watcher);
-        let sending = sender.run(for_sender);
+        let span = tracing::info_span!("chain", chain_id = contracts.chain_id);
+        let watching = watcher.run(for_watcher).instrument(span.clone());
+        let sending = sender.run(for_sender).instrument(span);
         let task = tokio::spawn(async move {
             // Apart, so that neither waits for the other; ended together.
             let sending = tokio::spawn(sending);

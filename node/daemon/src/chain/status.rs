@@ -41,6 +41,8 @@ pub struct ChainStatus {
     pub endpoints: Vec<EndpointStatus>,
     /// Calls that are owed and not over.
     pub owed: Vec<Obligation>,
+    /// What the last look at the chain was alarmed of.
+    pub standing: Vec<Alarm>,
     /// What somebody should have looked at lately, newest last.
     pub alarms: Vec<Alarm>,
 }
@@ -63,6 +65,7 @@ impl StatusBoard {
             trouble: None,
             endpoints: Vec::new(),
             owed: Vec::new(),
+            standing: Vec::new(),
             alarms: Vec::new(),
         }));
         let board = Self { status, is_blind: Arc::new(AtomicBool::new(false)) };

@@ -34,6 +34,7 @@ const BROKEN_PAUSES: u32 = 10;
 pub(super) enum Command {
     Watch(Box<WatchedChannel>, oneshot::Sender<()>),
     Unwatch(ChannelId),
+    LookOut(ChannelId),
     WatchSecret(alloy_primitives::B256, oneshot::Sender<()>),
     ForgetSecret(alloy_primitives::B256),
     /// And whether the cursor may be kept.
@@ -148,6 +149,7 @@ impl Watcher {
                 self.watch(channel.channel_id, channel.known);
                 answer(reply, ());
             }
+            Command::LookOut(channel_id) => self.watch(channel_id, None),
             Command::Unwatch(channel_id) => {
                 self.channels.remove(&channel_id);
                 self.follower.forget(channel_id.0);
@@ -215,6 +217,8 @@ impl Watcher {
         }
         let outcome = self.follower.poll().await;
         self.board.note_endpoints(&self.endpoints);
+        let standing = self.follower.standing().to_vec();
+        self.board.change(|status| status.standing = standing);
         let mut cursor = None;
         match outcome {
             Ok(batch) => {

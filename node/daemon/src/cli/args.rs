@@ -1,8 +1,19 @@
-//! What can be typed.
+//! What can be typed: the commands here, and what goes with each in a file for each kind.
+
+mod channel;
+mod check;
+mod node;
+mod payment;
+mod safety;
+
+pub(super) use channel::*;
+pub(super) use check::*;
+pub(super) use node::*;
+pub(super) use payment::*;
+pub(super) use safety::*;
 
 use crate::config::specs;
 use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
-use clap_complete::Shell;
 use std::path::PathBuf;
 
 /// Off-chain payments between two parties on Ethereum rollups.
@@ -114,6 +125,12 @@ pub(super) enum Command {
     /// List the nodes that this node knows.
     #[command(after_help = "Example: lockstep peers")]
     Peers(Nothing),
+    /// End the link to a node and no longer look for it, until it is connected to again. It may come back by itself.
+    #[command(after_help = "Example: lockstep disconnect 0x02ab")]
+    Disconnect(OfPeer),
+    /// Forget a node with which no channel is open. Refused while one is.
+    #[command(after_help = "Example: lockstep forget 0x02ab")]
+    Forget(OfPeer),
     /// Open a channel with the node of an invite.
     #[command(after_help = "Example: lockstep open lockstep:abc... 1ETH")]
     Open(Open),
@@ -132,6 +149,10 @@ pub(super) enum Command {
     /// Ask for one payment in a channel.
     #[command(after_help = "Example: lockstep invoice 0x12ab 0.01ETH --memo coffee")]
     Invoice(Invoice),
+    /// List this node's own invoices that wait to be paid.
+    #[command(after_help = "Examples: lockstep invoices
+          lockstep invoices --channel 0x12ab --all")]
+    Invoices(Invoices),
     /// Pay an invoice, or an amount in a channel.
     #[command(after_help = "Examples: lockstep pay 0x12ab 0.01ETH
           lockstep pay lsi1...")]
@@ -206,448 +227,6 @@ pub(super) enum Command {
     /// Stop the node.
     #[command(after_help = "Example: lockstep stop")]
     Stop(Nothing),
-}
-
-/// No arguments.
-#[derive(Args)]
-pub(super) struct Nothing {}
-
-#[derive(Args)]
-pub(super) struct Init {
-    /// Use words that exist already, from this file or - for standard input.
-    #[arg(long, value_name = "FILE")]
-    pub(super) restore: Option<PathBuf>,
-    /// Write the new words into this file instead of showing them.
-    #[arg(long, value_name = "FILE", conflicts_with = "restore")]
-    pub(super) words_to: Option<PathBuf>,
-    /// Don't ask whether the words are written down.
-    #[arg(long)]
-    pub(super) yes: bool,
-}
-
-#[derive(Args)]
-pub(super) struct Deploy {
-    /// Permit2 contract of the chain, if it has one.
-    #[arg(long, value_name = "ADDRESS")]
-    pub(super) permit2: Option<String>,
-    /// The chain has no transient storage (EIP-1153).
-    #[arg(long)]
-    pub(super) shanghai: bool,
-    /// Number of a second deployment of the same contracts.
-    #[arg(long, default_value_t = 0, value_name = "NUMBER")]
-    pub(super) salt: u64,
-    /// Don't ask.
-    #[arg(long)]
-    pub(super) yes: bool,
-}
-
-#[derive(Args)]
-pub(super) struct Node {
-    /// Start a local chain too, with the contracts on it and money in the node's account.
-    #[arg(long)]
-    pub(super) dev: bool,
-    /// Say that the data folder is not where it always was: moved from another disk, which will never be
-    /// started again; or restored from a copy, which lets its channels only close.
-    #[arg(long, value_name = "HOW")]
-    pub(super) data_is: Option<DataIs>,
-}
-
-/// What the operator says about the data folder.
-#[derive(Clone, Copy, clap::ValueEnum)]
-pub(super) enum DataIs {
-    Moved,
-    Restored,
-}
-
-#[derive(Args)]
-pub(super) struct Invite {
-    /// What the other side is asked to bring.
-    #[arg(long, value_name = "AMOUNT")]
-    pub(super) ask: Option<String>,
-    /// What we would bring.
-    #[arg(long, value_name = "AMOUNT", requires = "ask")]
-    pub(super) bring: Option<String>,
-    /// Challenge period, in seconds.
-    #[arg(long, value_name = "SECONDS")]
-    pub(super) challenge_period: Option<u32>,
-    /// Only the link, without a QR code.
-    #[arg(long)]
-    pub(super) no_qr: bool,
-}
-
-#[derive(Args)]
-pub(super) struct Connect {
-    /// The other node's invite.
-    pub(super) invite: String,
-}
-
-#[derive(Args)]
-pub(super) struct Open {
-    /// The other node's invite, or the key of a node that is known already.
-    pub(super) peer: String,
-    /// What we bring; without it what the invite asks for.
-    #[arg(num_args = 0..=2, value_name = "AMOUNT")]
-    pub(super) deposit: Vec<String>,
-    /// What the other side is asked to bring.
-    #[arg(long, value_name = "AMOUNT")]
-    pub(super) ask: Option<String>,
-    /// Challenge period, in seconds.
-    #[arg(long, value_name = "SECONDS")]
-    pub(super) challenge_period: Option<u32>,
-    #[command(flatten)]
-    pub(super) wait: Wait,
-}
-
-/// Whether to wait.
-#[derive(Args, Clone, Copy)]
-pub(super) struct Wait {
-    /// Don't wait for the chain.
-    #[arg(long)]
-    pub(super) no_wait: bool,
-}
-
-#[derive(Args)]
-pub(super) struct Join {
-    /// The channel; without it the offers are listed.
-    pub(super) channel: Option<String>,
-    /// What we bring; without it what the offer asks for.
-    #[arg(num_args = 0..=2, value_name = "AMOUNT")]
-    pub(super) deposit: Vec<String>,
-    #[command(flatten)]
-    pub(super) wait: Wait,
-}
-
-#[derive(Args)]
-pub(super) struct OfChannel {
-    /// The channel's id, or the beginning of it.
-    pub(super) channel: String,
-}
-
-#[derive(Args)]
-pub(super) struct OfAmount {
-    /// The channel's id, or the beginning of it.
-    pub(super) channel: String,
-    /// How much, with its unit: 0.5ETH, 20USDC, 1000wei.
-    #[arg(num_args = 1..=2, required = true, value_name = "AMOUNT")]
-    pub(super) amount: Vec<String>,
-    #[command(flatten)]
-    pub(super) wait: Wait,
-}
-
-/// Where money is taken to.
-#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum Destination {
-    /// This node's account on the channel's own chain.
-    Account,
-    /// L1, from this node's account.
-    L1,
-}
-
-#[derive(Args)]
-pub(super) struct WithdrawTo {
-    /// The channel's id, or the beginning of it, then how much with its unit: 0x12ab 0.5ETH. To L1 only how much.
-    #[arg(num_args = 1..=3, required = true, value_name = "CHANNEL> <AMOUNT")]
-    pub(super) words: Vec<String>,
-    /// Where to.
-    #[arg(long, value_name = "WHERE", default_value = "account")]
-    pub(super) to: Destination,
-    /// Who gets it on L1; without it this node's account there.
-    #[arg(long, value_name = "ACCOUNT")]
-    pub(super) recipient: Option<String>,
-    #[command(flatten)]
-    pub(super) wait: Wait,
-}
-
-#[derive(Args)]
-pub(super) struct Fund {
-    /// The channel's id, or the beginning of it.
-    pub(super) channel: String,
-    /// How much, with its unit: 0.5ETH; without it what an open has promised.
-    #[arg(num_args = 0..=2, value_name = "AMOUNT")]
-    pub(super) amount: Vec<String>,
-    /// The token on L1, where the channel holds the bridge's own form of it.
-    #[arg(long, value_name = "ADDRESS")]
-    pub(super) l1_token: Option<String>,
-}
-
-#[derive(Args)]
-pub(super) struct Invoice {
-    /// The channel's id or the beginning of it; or the text of an invoice, to read it.
-    pub(super) channel: String,
-    /// How much, with its unit: 0.5ETH, 20USDC, 1000wei.
-    #[arg(num_args = 0..=2, value_name = "AMOUNT")]
-    pub(super) amount: Vec<String>,
-    /// How long it may be paid, in seconds; without it an hour.
-    #[arg(long, value_name = "SECONDS")]
-    pub(super) expiry: Option<u64>,
-    /// What it is for, at most 64 bytes.
-    #[arg(long, value_name = "TEXT")]
-    pub(super) memo: Option<String>,
-}
-
-#[derive(Args)]
-pub(super) struct Pay {
-    /// An invoice, or the channel's id or the beginning of it.
-    pub(super) target: String,
-    /// How much, with its unit: 0.5ETH, 20USDC, 1000wei. Not with an invoice.
-    #[arg(num_args = 0..=2, value_name = "AMOUNT")]
-    pub(super) amount: Vec<String>,
-    /// A note for the payee, at most 64 bytes.
-    #[arg(long, value_name = "TEXT")]
-    pub(super) memo: Option<String>,
-    /// Pay at most once under this key; without it the command makes one.
-    #[arg(long, value_name = "TEXT")]
-    pub(super) key: Option<String>,
-    #[command(flatten)]
-    pub(super) wait: Wait,
-}
-
-#[derive(Args)]
-pub(super) struct Stream {
-    /// The channel's id, or the beginning of it.
-    pub(super) channel: String,
-    /// How much each time, with its unit: 0.5ETH, 20USDC, 1000wei.
-    #[arg(num_args = 1..=2, required = true, value_name = "AMOUNT")]
-    pub(super) amount: Vec<String>,
-    /// Payments in a second.
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    pub(super) rate: u32,
-    /// Stop after this many payments; without it at Ctrl-C.
-    #[arg(long, value_name = "NUMBER")]
-    pub(super) count: Option<u64>,
-}
-
-#[derive(Args)]
-pub(super) struct Channels {
-    /// Only this one, in full.
-    pub(super) channel: Option<String>,
-    /// Settled ones, too.
-    #[arg(long)]
-    pub(super) all: bool,
-}
-
-#[derive(Args)]
-pub(super) struct Payments {
-    /// Only in this channel.
-    #[arg(long)]
-    pub(super) channel: Option<String>,
-    /// How many.
-    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1_000))]
-    pub(super) limit: u32,
-    /// From this index down.
-    #[arg(long, value_name = "INDEX")]
-    pub(super) from: Option<u64>,
-}
-
-/// A line of events.
-#[derive(Clone, Copy, clap::ValueEnum)]
-pub(super) enum Line {
-    Payments,
-    Channels,
-    Disputes,
-}
-
-#[derive(Args)]
-pub(super) struct Events {
-    /// Which events.
-    pub(super) kind: Line,
-    /// From this index on; without it the oldest that is kept.
-    #[arg(long, value_name = "INDEX")]
-    pub(super) from: Option<u64>,
-    /// Go on with what happens, until Ctrl-C.
-    #[arg(long)]
-    pub(super) follow: bool,
-}
-
-#[derive(Args)]
-pub(super) struct Close {
-    /// The channel's id, or the beginning of it.
-    pub(super) channel: String,
-    #[command(flatten)]
-    pub(super) wait: Wait,
-}
-
-#[derive(Args)]
-pub(super) struct ForceClose {
-    /// The channel's id, or the beginning of it.
-    pub(super) channel: String,
-    /// Don't ask.
-    #[arg(long)]
-    pub(super) yes: bool,
-}
-
-#[derive(Args)]
-pub(super) struct Freeze {
-    /// The channel's id, or the beginning of it.
-    pub(super) channel: String,
-    /// Don't ask.
-    #[arg(long)]
-    pub(super) yes: bool,
-}
-
-#[derive(Args)]
-pub(super) struct Credit {
-    /// Symbol of the token; without it the chain's own coin.
-    pub(super) token: Option<String>,
-}
-
-#[derive(Args)]
-pub(super) struct ExportProof {
-    /// The channel's id, or the beginning of it.
-    pub(super) channel: String,
-    /// File to write; without it standard output.
-    #[arg(long, value_name = "FILE")]
-    pub(super) to: Option<PathBuf>,
-}
-
-#[derive(Args)]
-pub(super) struct Backup {
-    /// Copy it to this file, too.
-    #[arg(long, value_name = "FILE")]
-    pub(super) to: Option<PathBuf>,
-}
-
-#[derive(Args)]
-#[group(required = true, multiple = true)]
-pub(super) struct Recover {
-    /// Ask the counterparty of this invite; the node must be running.
-    #[arg(long, value_name = "INVITE")]
-    pub(super) from_peer: Option<String>,
-    /// Ask every tower of this node; with --from-peer also for channels with a counterparty that does not answer.
-    #[arg(long)]
-    pub(super) from_towers: bool,
-    /// Take in a proof file; the node must be running.
-    #[arg(long, value_name = "FILE", conflicts_with = "from_peer")]
-    pub(super) from_proof: Option<PathBuf>,
-    /// Take in a backup; the node must not be running.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["from_peer", "from_towers", "from_proof"])]
-    pub(super) from_backup: Option<PathBuf>,
-}
-
-#[derive(Args)]
-pub(super) struct Check {
-    /// The command.
-    #[command(subcommand)]
-    pub(super) order: Order,
-}
-
-/// Commands that can be checked.
-#[derive(Subcommand)]
-pub(super) enum Order {
-    /// Open a channel.
-    Open(Open),
-    /// Accept a channel.
-    Join(Join),
-    /// Take back a deposit.
-    Cancel(OfChannel),
-    /// Add money.
-    Deposit(OfAmount),
-    /// Take money out.
-    Withdraw(OfAmount),
-    /// Fetch payouts.
-    Credit(Credit),
-    /// Pay.
-    Pay(Pay),
-    /// Close together.
-    Close(Close),
-    /// Close alone.
-    ForceClose(ForceClose),
-}
-
-#[derive(Args)]
-pub(super) struct Tower {
-    #[command(subcommand)]
-    pub(super) order: TowerOrder,
-}
-
-/// What to do with towers.
-#[derive(Subcommand)]
-pub(super) enum TowerOrder {
-    /// Use one from now on.
-    Add {
-        /// What `lockstep-watchtower info` prints.
-        address: String,
-    },
-    /// List them, and how they are.
-    List,
-    /// Use one no more.
-    Remove {
-        /// Its key, or the beginning of it.
-        tower: String,
-    },
-    /// What they promised, channel by channel.
-    Receipts {
-        /// Only of this channel: its id or the beginning of it.
-        channel: Option<String>,
-    },
-    /// Say whether a tower kept its promise, from its receipt and what the contract keeps; needs no node.
-    VerifyReceipt(VerifyReceipt),
-}
-
-#[derive(Args)]
-pub(super) struct VerifyReceipt {
-    /// File with one receipt, as `lockstep tower receipts --json` lists it.
-    pub(super) receipt: PathBuf,
-    /// Version that the contract settled.
-    #[arg(long, value_name = "VERSION")]
-    pub(super) settled_version: u64,
-    /// End of the challenge period, in seconds since 1970, as the contract keeps it.
-    #[arg(long, value_name = "SECONDS")]
-    pub(super) closes_at: u64,
-    /// Version of the last partial withdrawal that the contract keeps.
-    #[arg(long, default_value_t = 0, value_name = "VERSION")]
-    pub(super) withdraw_version: u64,
-    /// Both sides had agreed on the end.
-    #[arg(long)]
-    pub(super) by_consent: bool,
-}
-
-#[derive(Args)]
-pub(super) struct Token {
-    #[command(subcommand)]
-    pub(super) order: TokenOrder,
-}
-
-/// What to do with tokens.
-#[derive(Subcommand)]
-pub(super) enum TokenOrder {
-    /// Make one that may pay up to a limit, or only look.
-    New {
-        /// Its name: lower-case letters, digits and hyphens.
-        name: String,
-        /// The most that it may pay in its life; without it the token may only look.
-        #[arg(long, value_name = "AMOUNT")]
-        limit: Option<String>,
-        /// It may do everything.
-        #[arg(long, conflicts_with = "limit")]
-        admin: bool,
-    },
-    /// List them.
-    List,
-    /// End one.
-    Revoke {
-        /// Its name.
-        name: String,
-    },
-}
-
-#[derive(Args)]
-pub(super) struct Config {
-    #[command(subcommand)]
-    pub(super) order: Option<ConfigOrder>,
-}
-
-/// What to show of the configuration.
-#[derive(Subcommand)]
-pub(super) enum ConfigOrder {
-    /// A file with every option and its default.
-    Sample,
-}
-
-#[derive(Args)]
-pub(super) struct Completions {
-    /// Which shell.
-    pub(super) shell: Shell,
 }
 
 /// Reads arguments as a process would get them.

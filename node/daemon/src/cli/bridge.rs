@@ -18,19 +18,23 @@ pub(super) async fn fund(
     session: &Session,
     terminal: &mut Terminal,
 ) -> Result<(), CliError> {
+    let call = fund_call(args, session).await?;
+    let transfer = session.call(&api::FUND, &call).await?;
+    terminal.answer(&transfer, one)
+}
+
+pub(super) async fn fund_call(args: &Fund, session: &Session) -> Result<types::Fund, CliError> {
     let channel = session.channel(&args.channel).await?;
     let amount = match args.amount.is_empty() {
         true => None,
         false => Some(amount::read_in(&args.amount, &channel.asset)?),
     };
-    let call = types::Fund {
+    Ok(types::Fund {
         channel_id: channel.channel_id,
         amount,
         l1_token: args.l1_token.as_deref().map(account).transpose()?,
         idempotency_key: Some(payment::new_key()?),
-    };
-    let transfer = session.call(&api::FUND, &call).await?;
-    terminal.answer(&transfer, one)
+    })
 }
 
 /// To L1, from this node's own account on the rollup.
@@ -39,18 +43,25 @@ pub(super) async fn withdraw(
     session: &Session,
     terminal: &mut Terminal,
 ) -> Result<(), CliError> {
+    let call = withdraw_call(args, session)?;
+    let transfer = session.call(&api::WITHDRAW_TO_L1, &call).await?;
+    terminal.answer(&transfer, one)
+}
+
+pub(super) fn withdraw_call(
+    args: &WithdrawTo,
+    session: &Session,
+) -> Result<types::WithdrawToL1, CliError> {
     let Some(Money { amount, asset }) = session.money_of(&args.words)? else {
         return Err(CliError::usage());
     };
     let coin = asset.token.0.is_zero();
-    let call = types::WithdrawToL1 {
+    Ok(types::WithdrawToL1 {
         amount,
         token: (!coin).then_some(asset.token),
         recipient: args.recipient.as_deref().map(account).transpose()?,
         idempotency_key: Some(payment::new_key()?),
-    };
-    let transfer = session.call(&api::WITHDRAW_TO_L1, &call).await?;
-    terminal.answer(&transfer, one)
+    })
 }
 
 pub(super) async fn transfers(

@@ -2,7 +2,7 @@
 
 use super::amount::{self, Money};
 use super::args::{
-    Channels, Close, Credit, ForceClose, Freeze, Join, OfAmount, OfChannel, Open, Order, WithdrawTo,
+    Channels, Close, Credit, ForceClose, Freeze, Join, OfAmount, OfChannel, Open, WithdrawTo,
 };
 use super::failure::CliError;
 use super::output::{Terminal, pairs, table};
@@ -12,8 +12,8 @@ use super::{payment, wording};
 use lockstep_rpc::api;
 use lockstep_rpc::method::NoParams;
 use lockstep_rpc::types::{
-    self, Asset, CancelOpen, CashCredit, Channel, ChannelCall, ChannelPhase, CheckCall,
-    CheckReport, Cost, ForceCloseReport, JoinChannel, OpenChannel, PendingOpen, RejectChannel,
+    self, Asset, CancelOpen, CashCredit, Channel, ChannelCall, ChannelPhase, Cost,
+    ForceCloseReport, JoinChannel, OpenChannel, PendingOpen, RejectChannel,
 };
 
 pub(super) async fn open(
@@ -23,7 +23,9 @@ pub(super) async fn open(
 ) -> Result<(), CliError> {
     let call = open_call(args, session)?;
     let work = session.call(&api::OPEN_CHANNEL, &call);
-    let channel = progress::watched("offering the channel", terminal, work).await?;
+    let channel =
+        progress::watched("looking for the other node, then offering the channel", terminal, work)
+            .await?;
     terminal.note(&format!("channel {}", channel.channel_id))?;
     let channel = if args.wait.no_wait {
         channel
@@ -33,7 +35,7 @@ pub(super) async fn open(
     terminal.answer(&channel, one)
 }
 
-fn open_call(args: &Open, session: &Session) -> Result<OpenChannel, CliError> {
+pub(super) fn open_call(args: &Open, session: &Session) -> Result<OpenChannel, CliError> {
     let deposit = session.money_of(&args.deposit)?;
     let asked = args.ask.as_deref().map(|text| session.money(text)).transpose()?;
     let token = one_token(&[deposit.as_ref(), asked.as_ref()])?;
@@ -84,7 +86,7 @@ pub(super) async fn join(
 }
 
 /// An offer is not a channel yet, so the id's beginning is looked for in both.
-async fn join_call(
+pub(super) async fn join_call(
     args: &Join,
     text: &str,
     offers: &[PendingOpen],
@@ -123,16 +125,23 @@ pub(super) async fn reject(
     session: &Session,
     terminal: &mut Terminal,
 ) -> Result<(), CliError> {
+    let call = reject_call(args, session).await?;
+    session.call(&api::REJECT_CHANNEL, &call).await?;
+    terminal
+        .answer(&call, |call| format!("Offer {} is declined.", wording::short(&call.channel_id)))
+}
+
+pub(super) async fn reject_call(
+    args: &OfChannel,
+    session: &Session,
+) -> Result<RejectChannel, CliError> {
     let offers = session.call(&api::LIST_PENDING_OPENS, &NoParams {}).await?;
     let offer = offer_of(&args.channel, &offers)?.ok_or_else(|| {
         CliError::refused(format!("no offer begins with {}", args.channel))
             .safe("nothing was done")
             .advice("`lockstep join` lists the offers")
     })?;
-    let call = RejectChannel { channel_id: offer.channel_id };
-    session.call(&api::REJECT_CHANNEL, &call).await?;
-    terminal
-        .answer(&call, |call| format!("Offer {} is declined.", wording::short(&call.channel_id)))
+    Ok(RejectChannel { channel_id: offer.channel_id })
 }
 
 pub(super) async fn cancel(
@@ -163,7 +172,7 @@ pub(super) async fn deposit(
     terminal.answer(&channel, one)
 }
 
-fn deposit_call(args: &OfAmount, channel: &Channel) -> Result<types::Deposit, CliError> {
+pub(super) fn deposit_call(args: &OfAmount, channel: &Channel) -> Result<types::Deposit, CliError> {
     Ok(types::Deposit {
         channel_id: channel.channel_id,
         amount: amount::read_in(&args.amount, &channel.asset)?,
@@ -176,14 +185,8 @@ pub(super) async fn withdraw(
     session: &Session,
     terminal: &mut Terminal,
 ) -> Result<(), CliError> {
-    let Some((channel, amount)) = args.words.split_first() else { return Err(CliError::usage()) };
-    if amount.is_empty() || args.recipient.is_some() {
-        return Err(CliError::usage());
-    }
-    let channel = session.channel(channel).await?;
-    let amount = amount::read_in(amount, &channel.asset)?;
+    let (channel, call) = withdraw_call(args, session).await?;
     let before = channel.capacity;
-    let call = types::Withdraw { channel_id: channel.channel_id, amount };
     let channel = session.call(&api::WITHDRAW, &call).await?;
     let channel = if args.wait.no_wait {
         channel
@@ -191,6 +194,21 @@ pub(super) async fn withdraw(
         until(channel, session, terminal, |channel| channel.capacity != before).await?
     };
     terminal.answer(&channel, one)
+}
+
+/// Out of a channel, to this node's account.
+pub(super) async fn withdraw_call(
+    args: &WithdrawTo,
+    session: &Session,
+) -> Result<(Channel, types::Withdraw), CliError> {
+    let Some((channel, amount)) = args.words.split_first() else { return Err(CliError::usage()) };
+    if amount.is_empty() || args.recipient.is_some() {
+        return Err(CliError::usage());
+    }
+    let channel = session.channel(channel).await?;
+    let amount = amount::read_in(amount, &channel.asset)?;
+    let call = types::Withdraw { channel_id: channel.channel_id, amount };
+    Ok((channel, call))
 }
 
 pub(super) async fn credit(
@@ -203,7 +221,10 @@ pub(super) async fn credit(
     terminal.answer(&hash, |hash| format!("Fetched by transaction {hash}."))
 }
 
-fn token_of(args: &Credit, session: &Session) -> Result<Option<types::AccountText>, CliError> {
+pub(super) fn token_of(
+    args: &Credit,
+    session: &Session,
+) -> Result<Option<types::AccountText>, CliError> {
     let Some(symbol) = &args.token else { return Ok(None) };
     let asset = session.info.assets.iter().find(|asset| asset.symbol.eq_ignore_ascii_case(symbol));
     let asset = asset.ok_or_else(|| {
@@ -276,53 +297,6 @@ pub(super) async fn freeze(
     }
     let channel = session.call(&api::FREEZE_CHANNEL, &ChannelCall { channel_id }).await?;
     terminal.answer(&channel, one)
-}
-
-/// `lockstep check`: what one of the other commands would do.
-pub(super) async fn check(
-    order: &Order,
-    session: &Session,
-    terminal: &mut Terminal,
-) -> Result<(), CliError> {
-    let call = check_call(order, session).await?;
-    let report = session.call(&api::CHECK, &call).await?;
-    terminal.answer(&report, |report| check_text(report, session))
-}
-
-async fn check_call(order: &Order, session: &Session) -> Result<CheckCall, CliError> {
-    Ok(match order {
-        Order::Open(args) => CheckCall::OpenChannel(open_call(args, session)?),
-        Order::Join(args) => {
-            let offers = session.call(&api::LIST_PENDING_OPENS, &NoParams {}).await?;
-            let text = args.channel.as_deref().ok_or_else(CliError::usage)?;
-            CheckCall::JoinChannel(join_call(args, text, &offers, session).await?)
-        }
-        Order::Cancel(args) => {
-            let channel_id = session.channel(&args.channel).await?.channel_id;
-            CheckCall::CancelOpen(CancelOpen { channel_id })
-        }
-        Order::Deposit(args) => {
-            let channel = session.channel(&args.channel).await?;
-            CheckCall::Deposit(deposit_call(args, &channel)?)
-        }
-        Order::Withdraw(args) => {
-            let channel = session.channel(&args.channel).await?;
-            let amount = amount::read_in(&args.amount, &channel.asset)?;
-            CheckCall::Withdraw(types::Withdraw { channel_id: channel.channel_id, amount })
-        }
-        Order::Credit(args) => {
-            CheckCall::CashCredit(CashCredit { token: token_of(args, session)? })
-        }
-        Order::Pay(args) => CheckCall::Pay(payment::pay_call(args, session).await?),
-        Order::Close(args) => {
-            let channel_id = session.channel(&args.channel).await?.channel_id;
-            CheckCall::CloseChannel(ChannelCall { channel_id })
-        }
-        Order::ForceClose(args) => {
-            let channel_id = session.channel(&args.channel).await?.channel_id;
-            CheckCall::ForceClose(types::ForceClose { channel_id, dry_run: Some(true) })
-        }
-    })
 }
 
 fn is_on_its_way(channel: &Channel) -> bool {
@@ -433,7 +407,7 @@ fn offer_table(offers: &[PendingOpen]) -> String {
 }
 
 /// The coin in which fees are paid.
-fn fee_text(cost: &Cost, session: &Session) -> String {
+pub(super) fn fee_text(cost: &Cost, session: &Session) -> String {
     match session.info.assets.first() {
         Some(coin) => format!("about {} ({} gas)", amount::show(cost.fee, coin), cost.gas),
         None => format!("{} gas", cost.gas),
@@ -456,15 +430,4 @@ fn force_text(report: &ForceCloseReport, session: &Session) -> String {
     ];
     let warnings = report.warnings.iter().map(|warning| ("warning", warning.clone()));
     pairs(rows.into_iter().chain(warnings).map(|(name, value)| (name.to_owned(), value)))
-}
-
-fn check_text(report: &CheckReport, session: &Session) -> String {
-    let mut lines = vec!["It would work:".to_owned()];
-    for (index, step) in report.steps.iter().enumerate() {
-        let cost = step.cost.as_ref().map(|cost| format!(", {}", fee_text(cost, session)));
-        let number = index.saturating_add(1);
-        lines.push(format!("{number}. {}{}", step.message, cost.unwrap_or_default()));
-    }
-    lines.extend(report.warnings.iter().map(|warning| format!("warning: {warning}")));
-    lines.join("\n")
 }

@@ -5,7 +5,7 @@ use super::args::Deploy;
 use super::failure::CliError;
 use super::output::Terminal;
 use super::{password, progress};
-use crate::chain::deploy::{DeployOrder, DeployStep, Deployed, deploy};
+use crate::chain::deploy::{DeployOrder, DeployStep, Deployed, Found, Seen, deploy, look};
 use crate::chain::deployment::kind_of;
 use crate::chain::{accounts, connect};
 use crate::config::Config;
@@ -13,12 +13,15 @@ use crate::{keys, start};
 use alloy_primitives::{Address, B256, U256};
 use lockstep_chain::endpoint::RequestLimits;
 use lockstep_chain::port::AccountSigner;
-use lockstep_chain::profile::Network;
+use lockstep_chain::profile::{Network, Profile};
 use lockstep_contracts::artifact::ArtifactName;
 use lockstep_contracts::config::LaunchSchedule;
+use lockstep_contracts::window::ChainKind;
+use lockstep_rpc::types::{CheckReport, CheckStep};
 use serde::Serialize;
 use std::path::PathBuf;
 use std::sync::Arc;
+use tokio::runtime::Runtime;
 
 /// What was deployed.
 #[derive(Serialize)]
@@ -33,6 +36,77 @@ struct Answer {
 }
 
 pub(super) fn run(args: &Deploy, place: &Place, terminal: &mut Terminal) -> Result<(), CliError> {
+    let order = order(args, place, terminal)?;
+    let (account, chain_id) = (order.account.address(), order.chain_id);
+    terminal.note(&format!("Account {account} pays on chain {chain_id}."))?;
+    if !args.yes && !terminal.confirm("Deploy the contracts?")? {
+        return Err(CliError::refused("not confirmed").safe("nothing was deployed"));
+    }
+    let bar = progress::bar(None, terminal);
+    let deployed = threads()?.block_on(async {
+        let steps = |step: DeployStep| bar.set_message(describe_step(&step));
+        let order = order.connected()?;
+        deploy(&order, &steps).await.map_err(|error| CliError::of(error.class(), &error))
+    });
+    bar.finish_and_clear();
+    let deployed = deployed?;
+    terminal.answer(&answer(&deployed), describe)
+}
+
+/// `lockstep check deploy`: what it would do. The password is needed for the account that would pay.
+pub(super) fn check(args: &Deploy, place: &Place, terminal: &mut Terminal) -> Result<(), CliError> {
+    let order = order(args, place, terminal)?;
+    let found = threads()?.block_on(async {
+        let order = order.connected()?;
+        look(&order).await.map_err(|error| CliError::of(error.class(), &error))
+    })?;
+    terminal.answer(&report(&order, &found), |report| {
+        let said = report.steps.iter().map(|step| step.message.clone());
+        let warned = report.warnings.iter().map(|warning| format!("warning: {warning}"));
+        said.chain(warned).collect::<Vec<_>>().join("\n")
+    })
+}
+
+fn report(order: &Order, found: &Found) -> CheckReport {
+    let account = order.account.address();
+    let mut messages = Vec::new();
+    if !found.has_deployer {
+        messages.push(
+            "the deterministic deployer is put on the chain, if it is a local one".to_owned(),
+        );
+    }
+    for contract in &found.contracts {
+        let Seen { role, address, is_there } = contract;
+        messages.push(match is_there {
+            true => format!("{role:?} is there already, at {address}"),
+            false => format!("{role:?} is created at {address}; account {account} pays"),
+        });
+    }
+    messages.push(format!("the record is written to {}", found.path.display()));
+    let is_missing = found.contracts.iter().any(|contract| !contract.is_there);
+    let warnings = match is_missing && found.balance.is_zero() {
+        true => vec![format!("account {account} holds nothing: fund it first")],
+        false => vec![],
+    };
+    let steps = messages.into_iter().map(|message| CheckStep { message, cost: None }).collect();
+    CheckReport { steps, warnings }
+}
+
+/// What is deployed, by whom and where.
+struct Order {
+    chain_id: u64,
+    urls: Vec<String>,
+    profile: Profile,
+    network: String,
+    kind: ChainKind,
+    artifact: ArtifactName,
+    permit2: Address,
+    salt: B256,
+    account: Arc<dyn AccountSigner>,
+    folder: PathBuf,
+}
+
+fn order(args: &Deploy, place: &Place, terminal: &Terminal) -> Result<Order, CliError> {
     let config = place.load()?.config;
     let chain_id = config.chain.id.ok_or_else(|| missing("the chain's id", "--chain-id"))?;
     let network = network_of(&config, chain_id)?;
@@ -40,38 +114,44 @@ pub(super) fn run(args: &Deploy, place: &Place, terminal: &mut Terminal) -> Resu
     if config.chain.endpoints.is_empty() {
         return Err(missing("an endpoint of the chain", "--chain-endpoints"));
     }
-    let account = payer(&config, chain_id, place, terminal)?;
-    terminal.note(&format!("Account {} pays on chain {chain_id}.", account.address()))?;
-    if !args.yes && !terminal.confirm("Deploy the contracts?")? {
-        return Err(CliError::refused("not confirmed").safe("nothing was deployed"));
-    }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| CliError::failed(format!("no threads: {}", error.kind())))?;
-    let bar = progress::bar(None, terminal);
-    let deployed = runtime.block_on(async {
-        let urls = config.chain.endpoints.iter().map(String::as_str);
-        let endpoints = connect(urls, profile, RequestLimits::default())
+    Ok(Order {
+        chain_id,
+        profile,
+        network: place.network.clone(),
+        kind: kind_of(chain_id, network).map_err(|_| no_window(chain_id))?,
+        artifact: artifact(args),
+        permit2: permit2(args)?,
+        salt: B256::from(U256::from(args.salt)),
+        account: payer(&config, chain_id, place, terminal)?,
+        folder: folder(&config, place),
+        urls: config.chain.endpoints,
+    })
+}
+
+impl Order {
+    /// Must be called where there are threads.
+    fn connected(&self) -> Result<DeployOrder, CliError> {
+        let urls = self.urls.iter().map(String::as_str);
+        let endpoints = connect(urls, self.profile, RequestLimits::default())
             .map_err(|error| CliError::of(error.class(), &error))?;
-        let order = DeployOrder {
+        Ok(DeployOrder {
             endpoints,
-            network: place.network.clone(),
-            kind: kind_of(chain_id, network).map_err(|_| no_window(chain_id))?,
-            artifact: artifact(args),
-            permit2: permit2(args)?,
+            network: self.network.clone(),
+            kind: self.kind,
+            artifact: self.artifact,
+            permit2: self.permit2,
             launch: LaunchSchedule::default(),
-            salt: B256::from(U256::from(args.salt)),
-            account,
-            folder: folder(&config, place),
+            salt: self.salt,
+            account: Arc::clone(&self.account),
+            folder: self.folder.clone(),
             known_block: None,
-        };
-        let steps = |step: DeployStep| bar.set_message(describe_step(&step));
-        deploy(&order, &steps).await.map_err(|error| CliError::of(error.class(), &error))
-    });
-    bar.finish_and_clear();
-    let deployed = deployed?;
-    terminal.answer(&answer(&deployed), describe)
+        })
+    }
+}
+
+fn threads() -> Result<Runtime, CliError> {
+    let built = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    built.map_err(|error| CliError::failed(format!("no threads: {}", error.kind())))
 }
 
 fn no_window(chain_id: u64) -> CliError {

@@ -6,7 +6,7 @@ use super::failure::CliError;
 use super::output::Terminal;
 use super::password;
 use crate::config::file_with;
-use crate::engine::recovery::anchor_path;
+use crate::engine::restore::anchor_path;
 use crate::keys;
 use alloy_primitives::{Address, hex};
 use lockstep_rpc::access::Tokens;

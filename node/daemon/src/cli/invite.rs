@@ -13,6 +13,16 @@ pub(super) async fn run(
     session: &Session,
     terminal: &mut Terminal,
 ) -> Result<(), CliError> {
+    let call = call(args, session)?;
+    let invite = session.call(&api::CREATE_INVITE, &call).await?;
+    let with_qr = terminal.is_screen() && !args.no_qr;
+    terminal.answer(&invite, |invite: &types::Invite| match &invite.qr {
+        Some(qr) if with_qr => format!("{qr}\n{}", invite.invite),
+        Some(_) | None => invite.invite.clone(),
+    })
+}
+
+pub(super) fn call(args: &Invite, session: &Session) -> Result<CreateInvite, CliError> {
     let asked = args.ask.as_deref().map(|text| session.money(text)).transpose()?;
     let brought = args.bring.as_deref().map(|text| session.money(text)).transpose()?;
     if let (Some(asked), Some(brought)) = (&asked, &brought)
@@ -21,17 +31,11 @@ pub(super) async fn run(
         return Err(CliError::refused("a channel has one token, and these are two")
             .safe("no invite was made"));
     }
-    let call = CreateInvite {
+    Ok(CreateInvite {
         token: asked.as_ref().map(|money| money.asset.token),
         opener_deposit: asked.map(|money| money.amount),
         own_deposit: brought.map(|money| money.amount),
         challenge_period: args.challenge_period,
-    };
-    let invite = session.call(&api::CREATE_INVITE, &call).await?;
-    let with_qr = terminal.is_screen() && !args.no_qr;
-    terminal.answer(&invite, |invite: &types::Invite| match &invite.qr {
-        Some(qr) if with_qr => format!("{qr}\n{}", invite.invite),
-        Some(_) | None => invite.invite.clone(),
     })
 }
 
@@ -42,7 +46,7 @@ pub(super) async fn connect(
 ) -> Result<(), CliError> {
     let call = types::Connect { invite: args.invite.clone(), wait_millis: None };
     let work = session.call(&api::CONNECT, &call);
-    let peer = progress::watched("connecting", terminal, work).await?;
+    let peer = progress::watched("looking for the other node", terminal, work).await?;
     terminal.answer(&peer, |peer: &types::Peer| {
         let state = if peer.is_connected { "connected to" } else { "still connecting to" };
         format!("{state} {}", peer.node_id)

@@ -1,7 +1,7 @@
 //! Commands about payments and invoices.
 
 use super::amount;
-use super::args::{Invoice, Pay, Payments};
+use super::args::{Invoice, Invoices, Pay, Payments};
 use super::failure::CliError;
 use super::output::{Terminal, pairs, table};
 use super::progress;
@@ -10,7 +10,8 @@ use super::wording;
 use alloy_primitives::hex;
 use lockstep_rpc::api;
 use lockstep_rpc::types::{
-    self, CreateInvoice, Direction, InvoiceCall, InvoiceState, ListPayments, Payment, PaymentState,
+    self, CreateInvoice, Direction, InvoiceCall, InvoiceState, ListInvoices, ListPayments, Payment,
+    PaymentState,
 };
 
 /// How an invoice begins, and no channel's id does.
@@ -26,15 +27,52 @@ pub(super) async fn invoice(
         let read = session.call(&api::DECODE_INVOICE, &call).await?;
         return terminal.answer(&read, |invoice| invoice_text(invoice, session));
     }
+    let call = invoice_call(args, session).await?;
+    let made = session.call(&api::CREATE_INVOICE, &call).await?;
+    terminal.answer(&made, |invoice: &types::Invoice| invoice.invoice.clone())
+}
+
+pub(super) async fn invoice_call(
+    args: &Invoice,
+    session: &Session,
+) -> Result<CreateInvoice, CliError> {
     let channel = session.channel(&args.channel).await?;
-    let call = CreateInvoice {
+    Ok(CreateInvoice {
         channel_id: channel.channel_id,
         amount: amount::read_in(&args.amount, &channel.asset)?,
         expiry_secs: args.expiry,
         memo: args.memo.clone(),
+    })
+}
+
+pub(super) async fn invoices(
+    args: &Invoices,
+    session: &Session,
+    terminal: &mut Terminal,
+) -> Result<(), CliError> {
+    let channel_id = match &args.channel {
+        Some(text) => Some(session.channel(text).await?.channel_id),
+        None => None,
     };
-    let made = session.call(&api::CREATE_INVOICE, &call).await?;
-    terminal.answer(&made, |invoice: &types::Invoice| invoice.invoice.clone())
+    let call = ListInvoices { channel_id, include_ended: Some(args.all) };
+    let listed = session.call(&api::LIST_INVOICES, &call).await?;
+    terminal.answer(&listed, |listed| invoice_table(listed, session))
+}
+
+fn invoice_table(invoices: &[types::Invoice], session: &Session) -> String {
+    if invoices.is_empty() {
+        return "No invoices. `lockstep invoice` makes one.".to_owned();
+    }
+    let rows = invoices.iter().map(|invoice| {
+        vec![
+            wording::short(&invoice.channel_id),
+            amount_text(invoice, session),
+            wording::moment(invoice.expires_at),
+            state_text(invoice.state).to_owned(),
+            invoice.invoice.clone(),
+        ]
+    });
+    table(&["CHANNEL", "AMOUNT", "UNTIL (UTC)", "STATE", "INVOICE"], rows)
 }
 
 pub(super) async fn pay(
@@ -161,25 +199,31 @@ pub(super) fn many(payments: &[Payment]) -> String {
     table(&["INDEX", "TIME (UTC)", "CHANNEL", "AMOUNT", "STATE", "NOTE"], rows)
 }
 
-fn invoice_text(invoice: &types::Invoice, session: &Session) -> String {
+fn amount_text(invoice: &types::Invoice, session: &Session) -> String {
     let asset = session.info.assets.iter().find(|asset| asset.token == invoice.token);
-    let amount = match asset {
+    match asset {
         Some(asset) => amount::show(invoice.amount, asset),
         None => format!("{} base units of {}", invoice.amount, invoice.token),
-    };
-    let state = match invoice.state {
+    }
+}
+
+fn state_text(state: InvoiceState) -> &'static str {
+    match state {
         InvoiceState::Open => "open",
         InvoiceState::Paid => "paid",
         InvoiceState::Expired => "expired",
         InvoiceState::Foreign => "of another network, or of no channel of this node",
-    };
+    }
+}
+
+fn invoice_text(invoice: &types::Invoice, session: &Session) -> String {
     let rows = [
-        ("amount", amount),
+        ("amount", amount_text(invoice, session)),
         ("to", if invoice.is_ours { "us".to_owned() } else { invoice.payee.to_string() }),
         ("channel", invoice.channel_id.to_string()),
         ("until", wording::moment(invoice.expires_at)),
         ("for", invoice.memo.clone().unwrap_or_default()),
-        ("state", state.to_owned()),
+        ("state", state_text(invoice.state).to_owned()),
     ];
     pairs(rows.into_iter().map(|(name, value)| (name.to_owned(), value)))
 }

@@ -5,9 +5,9 @@ use super::failure::CliError;
 use super::output::Terminal;
 use super::session::{Session, with_node};
 use super::{Place, channel, password, progress};
-use crate::engine::recovery::{RestoreError, restore_backup};
+use crate::engine::restore::{RestoreError, journal_dir, restore_backup};
 use lockstep_rpc::api;
-use lockstep_rpc::types::{self, BackupReport, ChannelCall, RecoverReport};
+use lockstep_rpc::types::{self, BackupReport, ChannelCall, CheckReport, CheckStep, RecoverReport};
 use lockstep_store::backup::BackupError;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -21,7 +21,11 @@ pub(super) async fn export_proof(
     session: &Session,
     terminal: &mut Terminal,
 ) -> Result<(), CliError> {
-    let channel_id = session.channel(&args.channel).await?.channel_id;
+    // Of a channel that was settled long ago only its proof is left, under its whole id.
+    let channel_id = match args.channel.parse() {
+        Ok(whole) => whole,
+        Err(_) => session.channel(&args.channel).await?.channel_id,
+    };
     let proof = session.call(&api::EXPORT_PROOF, &ChannelCall { channel_id }).await?;
     let text = serde_json::to_string_pretty(&proof.proof)
         .map_err(|error| CliError::failed(error.to_string()))?;
@@ -48,12 +52,7 @@ pub(super) async fn backup(
     session: &Session,
     terminal: &mut Terminal,
 ) -> Result<(), CliError> {
-    if let Some(path) = &args.to
-        && path.exists()
-    {
-        return Err(CliError::refused(format!("{} exists already", path.display()))
-            .safe("nothing was written"));
-    }
+    check_target(args.to.as_deref())?;
     let call = types::Backup::default();
     let work = session.call(&api::BACKUP, &call);
     let mut report = progress::watched("writing the backup", terminal, work).await?;
@@ -78,6 +77,15 @@ pub(super) fn recover(
     if let Some(file) = &args.from_backup {
         return from_backup(file, place, terminal);
     }
+    let call = recover_call(args)?;
+    with_node(place, None, async |session| {
+        let work = session.call(&api::RECOVER, &call);
+        let report = progress::watched("asking for what was lost", terminal, work).await?;
+        terminal.answer(&report, describe)
+    })
+}
+
+pub(super) fn recover_call(args: &Recover) -> Result<types::Recover, CliError> {
     let proof = match &args.from_proof {
         Some(path) => {
             let text = fs::read_to_string(path).map_err(|error| disk("read", path, &error))?;
@@ -91,21 +99,60 @@ pub(super) fn recover(
     };
     let from_towers = args.from_towers.then_some(true);
     let invite = args.from_peer.clone();
-    let call = types::Recover { invite, proof, from_towers, wait_millis: None };
-    with_node(place, None, async |session| {
-        let work = session.call(&api::RECOVER, &call);
-        let report = progress::watched("asking for what was lost", terminal, work).await?;
-        terminal.answer(&report, describe)
+    Ok(types::Recover { invite, proof, from_towers, wait_millis: None })
+}
+
+/// Refuses a file that is there already.
+pub(super) fn check_target(path: Option<&Path>) -> Result<(), CliError> {
+    match path {
+        Some(path) if path.exists() => {
+            Err(CliError::refused(format!("{} exists already", path.display()))
+                .safe("nothing was written"))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// What taking in a backup would do. Whether it opens is seen only with the password.
+pub(super) fn check_backup(
+    file: &Path,
+    place: &Place,
+    terminal: &mut Terminal,
+) -> Result<(), CliError> {
+    readable(file)?;
+    if !place.is_initialised() {
+        return Err(CliError::refused(format!("{} holds no node", place.data_dir.display()))
+            .safe("nothing was taken in")
+            .advice("make one from the seed words with `lockstep init --restore`"));
+    }
+    if journal_dir(&place.data_dir).exists() {
+        return Err(unrestored(&RestoreError::Backup(BackupError::NotEmpty), place));
+    }
+    let message = format!(
+        "{} is opened with this node's seed, and its channels are written into {}",
+        file.display(),
+        place.data_dir.display()
+    );
+    let warnings = vec!["channels that come back from a backup only close".to_owned()];
+    let report = CheckReport { steps: vec![CheckStep { message, cost: None }], warnings };
+    terminal.answer(&report, |report| {
+        let said = report.steps.iter().map(|step| step.message.clone());
+        let warned = report.warnings.iter().map(|warning| format!("warning: {warning}"));
+        said.chain(warned).collect::<Vec<_>>().join("\n")
+    })
+}
+
+/// Said before anybody types a password, and with the name that was typed.
+fn readable(file: &Path) -> Result<(), CliError> {
+    File::open(file).map(drop).map_err(|error| {
+        disk("read", file, &error)
+            .safe("nothing was taken in")
+            .advice("name the file that `lockstep backup` has written")
     })
 }
 
 fn from_backup(file: &Path, place: &Place, terminal: &mut Terminal) -> Result<(), CliError> {
-    // Said before anybody types a password, and with the name that was typed.
-    File::open(file).map_err(|error| {
-        disk("read", file, &error)
-            .safe("nothing was taken in")
-            .advice("name the file that `lockstep backup` has written")
-    })?;
+    readable(file)?;
     let config = place.load()?.config;
     let password = password::existing(place, terminal)?;
     let channels = restore_backup(&config, &place.data_dir, &password, file)

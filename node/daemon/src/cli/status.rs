@@ -10,7 +10,7 @@ use lockstep_rpc::api;
 use lockstep_rpc::method::NoParams;
 use lockstep_rpc::types::{
     ChainStatus, ChannelCounts, Direction, Event, EventBody, EventKind, ListEvents, NodeState,
-    Peer, Status,
+    Status,
 };
 use std::time::Duration;
 
@@ -50,7 +50,10 @@ fn describe(status: &Status, session: &Session) -> String {
         vec![
             account.account.to_string(),
             account.role.clone(),
-            amount::show(account.balance, &account.asset),
+            account.balance.map_or_else(
+                || "not known yet".to_owned(),
+                |balance| amount::show(balance, &account.asset),
+            ),
         ]
     });
     text.push_str(&format!("\n\n{}", table(&["ACCOUNT", "FOR", "HOLDS"], accounts)));
@@ -119,27 +122,6 @@ fn balances(status: &Status) -> String {
         ]
     });
     table(&["TOKEN", "IN CHANNELS", "CAN PAY", "CAN GET", "TO FETCH"], rows)
-}
-
-pub(super) async fn peers(session: &Session, terminal: &mut Terminal) -> Result<(), CliError> {
-    let peers = session.call(&api::LIST_PEERS, &NoParams {}).await?;
-    terminal.answer(&peers, |peers| peer_table(peers))
-}
-
-fn peer_table(peers: &[Peer]) -> String {
-    if peers.is_empty() {
-        return "No peers. `lockstep connect` takes an invite.".to_owned();
-    }
-    let rows = peers.iter().map(|peer| {
-        vec![
-            peer.node_id.to_string(),
-            if peer.is_connected { "online" } else { "offline" }.to_owned(),
-            wording::moment(peer.since),
-            peer.channels.to_string(),
-            peer.problem.clone().unwrap_or_default(),
-        ]
-    });
-    table(&["NODE", "LINK", "SINCE (UTC)", "CHANNELS", "PROBLEM"], rows)
 }
 
 pub(super) async fn events(

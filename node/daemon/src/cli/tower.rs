@@ -40,17 +40,7 @@ pub(super) async fn run(
             terminal.answer(&towers, |towers| list(towers))
         }
         TowerOrder::Remove { tower } => {
-            let towers = session.call(&api::LIST_TOWERS, &NoParams {}).await?;
-            let wanted = tower.trim_start_matches("0x").to_lowercase();
-            let is_meant = |tower: &&types::Tower| {
-                tower.tower.to_string().trim_start_matches("0x").starts_with(&wanted)
-            };
-            let mut meant = towers.iter().filter(is_meant);
-            let (Some(found), None) = (meant.next(), meant.next()) else {
-                return Err(CliError::refused(format!("{tower:?} names no tower, or several"))
-                    .safe("nothing was changed"));
-            };
-            let call = TowerCall { tower: found.tower };
+            let call = TowerCall { tower: find(tower, session).await? };
             session.call(&api::REMOVE_TOWER, &call).await?;
             terminal.answer(&call, |call| {
                 format!(
@@ -71,6 +61,21 @@ pub(super) async fn run(
         // Needs no node.
         TowerOrder::VerifyReceipt(args) => verify(args, terminal),
     }
+}
+
+/// The tower of a key or of its beginning.
+pub(super) async fn find(tower: &str, session: &Session) -> Result<types::NodeKeyText, CliError> {
+    let towers = session.call(&api::LIST_TOWERS, &NoParams {}).await?;
+    let wanted = tower.trim_start_matches("0x").to_lowercase();
+    let is_meant = |tower: &&types::Tower| {
+        tower.tower.to_string().trim_start_matches("0x").starts_with(&wanted)
+    };
+    let mut meant = towers.iter().filter(is_meant);
+    let (Some(found), None) = (meant.next(), meant.next()) else {
+        return Err(CliError::refused(format!("{tower:?} names no tower, or several"))
+            .safe("nothing was changed"));
+    };
+    Ok(found.tower)
 }
 
 fn list(towers: &[types::Tower]) -> String {

@@ -7,10 +7,14 @@ mod check;
 mod describe;
 mod event;
 mod guide;
+mod history;
+mod invoice;
 mod node;
 mod payment;
 mod peer;
 mod tower;
+
+pub(crate) use peer::{forget_contact, reach};
 
 use crate::engine::Engine;
 use alloy_primitives::B256;
@@ -19,10 +23,10 @@ use lockstep_rpc::types::{
     AddTower, Backup, BackupReport, BatchReceipt, CancelOpen, CashCredit, Channel, ChannelCall,
     ChannelList, CheckCall, CheckReport, Connect, CreateInvite, CreateInvoice, Deposit, EventKind,
     EventPage, ForceClose, ForceCloseReport, Fund, GetPayment, Invite, InviteCall, InviteDetails,
-    Invoice, InvoiceCall, JoinChannel, ListChannels, ListEvents, ListPayments, ListReceipts,
-    NetworkReport, NodeInfo, OpenChannel, Pay, PayBatch, Payment, PaymentPage, Peer, PendingOpen,
-    Proof, Recover, RecoverReport, RejectChannel, Status, Tower, TowerCall, TowerReceipt, Transfer,
-    Withdraw, WithdrawToL1,
+    Invoice, InvoiceCall, JoinChannel, ListChannels, ListEvents, ListInvoices, ListPayments,
+    ListReceipts, NetworkReport, NodeInfo, OpenChannel, Pay, PayBatch, Payment, PaymentPage, Peer,
+    PeerCall, PendingOpen, Proof, Recover, RecoverReport, RejectChannel, Status, Tower, TowerCall,
+    TowerReceipt, Transfer, Withdraw, WithdrawToL1,
 };
 use tokio::sync::watch;
 
@@ -49,6 +53,14 @@ impl Backend for Engine {
 
     async fn connect(&self, call: Connect) -> Answer<Peer> {
         peer::connect(&self.shared, &call).await
+    }
+
+    async fn disconnect_peer(&self, call: PeerCall) -> Answer<Peer> {
+        peer::disconnect(&self.shared, &call).await
+    }
+
+    async fn forget_peer(&self, call: PeerCall) -> Answer<()> {
+        peer::forget(&self.shared, &call).await
     }
 
     async fn open_channel(&self, call: OpenChannel) -> Answer<Channel> {
@@ -128,19 +140,23 @@ impl Backend for Engine {
     }
 
     async fn payment(&self, call: GetPayment) -> Answer<Payment> {
-        payment::get(&self.shared, &call).await
+        history::get(&self.shared, &call).await
     }
 
     async fn payments(&self, call: ListPayments) -> Answer<PaymentPage> {
-        payment::list(&self.shared, &call).await
+        history::list(&self.shared, &call).await
     }
 
     async fn create_invoice(&self, call: CreateInvoice) -> Answer<Invoice> {
-        payment::create_invoice(&self.shared, &call).await
+        invoice::create(&self.shared, &call).await
     }
 
     async fn decode_invoice(&self, call: InvoiceCall) -> Answer<Invoice> {
-        payment::decode_invoice(&self.shared, &call).await
+        invoice::decode(&self.shared, &call).await
+    }
+
+    async fn invoices(&self, call: ListInvoices) -> Answer<Vec<Invoice>> {
+        invoice::list(&self.shared, &call).await
     }
 
     async fn export_proof(&self, call: ChannelCall) -> Answer<Proof> {

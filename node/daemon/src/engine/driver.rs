@@ -13,6 +13,7 @@ mod pay;
 mod poison;
 mod tower;
 
+use crate::engine::alarms::AlarmKind;
 use crate::engine::event::Event;
 use crate::engine::order::{Outcomes, PayOrder};
 use crate::engine::registry::{Handle, Mailbox};
@@ -249,7 +250,9 @@ impl Driver {
         let needs_write = transition.needs_write();
         let durable = self.shared.journal.commit(transition, Companion { set, at_secs }).await?;
         if needs_write {
-            self.shared.metrics.committed(self.shared.clock.now_millis().saturating_sub(began));
+            let elapsed_ms = self.shared.clock.now_millis().saturating_sub(began);
+            self.shared.metrics.committed(elapsed_ms);
+            tracing::trace!(elapsed_ms, "a step is durable");
         }
         let effects = self.channel.adopt(durable)?;
         self.carry_out(effects);
@@ -325,6 +328,6 @@ impl Driver {
         let message = "a promise of this node about one channel did not hold; it signs nothing more there, \
                        and still watches and answers closes. Please report it with the log, and close the \
                        channel with `lockstep force-close`";
-        self.shared.alarm("channelFrozen", Some(channel_id), message.to_owned());
+        self.shared.alarm(AlarmKind::ChannelFrozen, Some(channel_id), message.to_owned());
     }
 }

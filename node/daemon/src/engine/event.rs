@@ -13,6 +13,7 @@ use lockstep_core::record::{Invoice, RestoreReason};
 use lockstep_core::time::{BlockPoint, EngineTime};
 use lockstep_p2p::{Received, Session, SessionId};
 use lockstep_rpc::failure::Failure;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::{mpsc, oneshot};
@@ -60,6 +61,8 @@ pub(crate) enum Event {
     Standing { first: Sequence, count: u32, answer: oneshot::Sender<Standing> },
     /// What became of an invoice of ours.
     Invoice(InvoiceId, oneshot::Sender<Option<Invoice>>),
+    /// All invoices of ours that are kept.
+    Invoices(oneshot::Sender<BTreeMap<InvoiceId, Invoice>>),
     /// The newest co-signed state, both signatures in place.
     Evidence(Answered<Option<Evidence>>),
     /// Somebody shows a co-signed state: a proof file.

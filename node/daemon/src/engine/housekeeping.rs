@@ -1,8 +1,11 @@
 //! What has to be done from time to time: ticks for drivers, contacts to look for, balances to look at, names to
 //! forget.
 
-use crate::engine::event::Event;
+use crate::engine::alarms::{self, chain::Now};
+use crate::engine::event::{Barrier, Event};
+use crate::engine::figures;
 use crate::engine::lock;
+use crate::engine::retire;
 use crate::engine::shared::{Holding, Shared};
 use crate::engine::tower;
 use lockstep_core::ids::AccountRef;
@@ -24,6 +27,8 @@ const BALANCE_TICKS: u64 = 5;
 const FORGET_TICKS: u64 = 600;
 /// Names that are forgotten in one group.
 const FORGET_BATCH: usize = 1_000;
+/// Ticks between two looks for settled channels that were kept long enough.
+const RETIRE_TICKS: u64 = 10;
 /// Ticks between two lines about a node that signs nothing more.
 const REMIND_TICKS: u64 = 60;
 /// How long an offer of ours stands, in one run of the node. Units: milliseconds.
@@ -37,7 +42,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
     // Beside the ticks, which must not wait for a long history or for a slow endpoint (P65).
     let settling = Arc::clone(&shared);
     tokio::spawn(async move { settle_charges(&settling).await });
-    let is_looking = Arc::new(AtomicBool::new(false));
+    let (is_looking, is_retiring) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
     let mut ticks: u64 = 0;
     while !shared.sleep_or_stop(TICK).await {
         ticks = ticks.wrapping_add(1);
@@ -47,13 +52,16 @@ pub(crate) async fn run(shared: Arc<Shared>) {
                 handle.nudge(Event::Tick(now));
             }
         }
-        shared.metrics.connected(shared.peers.connected());
-        shared.metrics.journal_waiting(shared.journal.waiting());
-        count_channels(&shared);
         clear_alarms(&shared);
+        figures::show(&shared);
         tower::look_after(&shared);
         if ticks.checked_rem(BALANCE_TICKS) == Some(1) {
-            spawn_look(&shared, &is_looking);
+            let shared = Arc::clone(&shared);
+            spawn_round(&is_looking, || async move { look_at_balances(&shared).await });
+        }
+        if ticks.checked_rem(RETIRE_TICKS) == Some(1) {
+            let shared = Arc::clone(&shared);
+            spawn_round(&is_retiring, || async move { retire::look(&shared).await });
         }
         if ticks.checked_rem(REMIND_TICKS) == Some(1) {
             remind(&shared);
@@ -66,15 +74,18 @@ pub(crate) async fn run(shared: Arc<Shared>) {
     }
 }
 
-/// Looks at balances, unless the last look goes on still.
-fn spawn_look(shared: &Arc<Shared>, is_looking: &Arc<AtomicBool>) {
-    if is_looking.swap(true, Ordering::SeqCst) {
+/// Does something beside the ticks, unless its last round goes on still.
+fn spawn_round<F: Future<Output = ()> + Send + 'static>(
+    is_under_way: &Arc<AtomicBool>,
+    round: impl FnOnce() -> F,
+) {
+    if is_under_way.swap(true, Ordering::SeqCst) {
         return;
     }
-    let (shared, is_looking) = (Arc::clone(shared), Arc::clone(is_looking));
+    let (is_under_way, round) = (Arc::clone(is_under_way), round());
     tokio::spawn(async move {
-        look_at_balances(&shared).await;
-        is_looking.store(false, Ordering::SeqCst);
+        round.await;
+        is_under_way.store(false, Ordering::SeqCst);
     });
 }
 
@@ -112,10 +123,15 @@ async fn drop_what_never_was(shared: &Arc<Shared>) {
             continue;
         }
         let channel_id = handle.channel_id;
+        let (barrier, wait) = Barrier::new();
+        handle.urge(Event::Stop(barrier)).await;
+        if !wait.wait().await {
+            continue;
+        }
         tracing::info!(%channel_id, "a channel that never was is dropped");
         shared.registry.remove(channel_id);
-        if let Err(error) = shared.chain.unwatch(channel_id).await {
-            tracing::debug!(%channel_id, error = %error, "the chain side has ended");
+        if let Err(failure) = retire::remove(shared, channel_id).await {
+            tracing::debug!(%channel_id, error = %failure, "its record goes with the next start");
         }
     }
 }
@@ -137,30 +153,18 @@ async fn look_for_peers(shared: &Arc<Shared>) {
     }
 }
 
-fn count_channels(shared: &Shared) {
-    let mut counts = [0_i64; 6];
-    for handle in shared.registry.all() {
-        let place = match handle.view().phase {
-            Phase::Opening(_) => 0,
-            Phase::Funding { .. } => 1,
-            Phase::Open => 2,
-            Phase::Closing(_) => 3,
-            Phase::Disputed(_) => 4,
-            Phase::Settled(_) => 5_usize,
-        };
-        if let Some(count) = counts.get_mut(place) {
-            *count = count.saturating_add(1);
-        }
-    }
-    shared.metrics.channels(counts);
-}
-
-/// An endpoint's trouble is over once every endpoint answers alike again.
+/// What the chain side is no longer alarmed of is over.
 fn clear_alarms(shared: &Shared) {
     let status = shared.chain.status();
-    if status.is_following && status.endpoints.iter().all(|endpoint| endpoint.is_healthy) {
-        shared.alarms.clear("chain", None);
-    }
+    let owed: Vec<_> = status.owed.iter().map(|obligation| *obligation.key()).collect();
+    let now = Now {
+        standing: &status.standing,
+        owed: &owed,
+        is_blind: shared.chain.is_blind(),
+        is_following: status.is_following,
+    };
+    let now_secs = shared.clock.unix_secs();
+    shared.alarms.retain(now_secs, |cause, age| alarms::chain::stands(cause, age, &now));
 }
 
 /// What our accounts hold, for `status`, which asks nobody.
@@ -215,29 +219,12 @@ async fn settle_charges(shared: &Arc<Shared>) {
         let Some(last) = page.last() else { return };
         from = last.index.saturating_add(1);
         for entry in &page {
-            let (id, has_failed) = match &entry.notice {
-                Notice::Applied { id, .. } => (*id, false),
-                Notice::Failed { id, .. } => (*id, true),
-                Notice::OpenConsented
-                | Notice::OpenRejected { .. }
-                | Notice::Opened
-                | Notice::Funded { .. }
-                | Notice::Queued { .. }
-                | Notice::Refused { .. }
-                | Notice::SecretLearned { .. }
-                | Notice::PeerSilent
-                | Notice::CloseSeen { .. }
-                | Notice::CloseVanished
-                | Notice::Withdrawn { .. }
-                | Notice::WithdrawalExpired { .. }
-                | Notice::WithdrawalRefused { .. }
-                | Notice::Settled { .. }
-                | Notice::CloseRefused { .. }
-                | Notice::LockResolved { .. }
-                | Notice::Frozen { .. }
-                | Notice::Restored { .. }
-                | Notice::Equivocation(_)
-                | Notice::UnprovenClaim { .. } => continue,
+            let (id, has_failed) = if let Notice::Applied { id, .. } = &entry.notice {
+                (*id, false)
+            } else if let Notice::Failed { id, .. } = &entry.notice {
+                (*id, true)
+            } else {
+                continue;
             };
             let side = shared.registry.get(entry.channel_id).map(|handle| handle.view().side());
             if side != Some(id.payer) {

@@ -1,5 +1,6 @@
 //! What peers bring: links that come and go, messages for channels, and offers of new ones.
 
+use crate::engine::alarms::AlarmKind;
 use crate::engine::event::Event;
 use crate::engine::opening;
 use crate::engine::shared::Shared;
@@ -11,12 +12,16 @@ use lockstep_store::epoch;
 use lockstep_store::write_set::WriteSet;
 use std::sync::Arc;
 use tokio::sync::oneshot;
+use tracing::Instrument;
 
 /// Hands on what the network side tells, until it has stopped.
 pub(crate) async fn follow(shared: Arc<Shared>, mut events: Events) {
     while let Some(event) = events.next().await {
         match event {
-            NetworkEvent::Connected(session) => take_link(&shared, session).await,
+            NetworkEvent::Connected(session) => {
+                let span = tracing::info_span!("peer", peer_id = %hex(&session.node_id().0));
+                take_link(&shared, session).instrument(span).await;
+            }
             NetworkEvent::Message(received) => take_message(&shared, received),
             NetworkEvent::Disconnected { session, node_id, end } => {
                 // A stranger's comes and goes as often as it likes: no line of it where it fills a disk (P63).
@@ -96,7 +101,7 @@ async fn judge_seen_head(shared: &Arc<Shared>, session: &Session) {
          `--restored`, so that all channels are",
         hex(&node_id.0)
     );
-    shared.alarm("journalIsOld", None, message);
+    shared.alarm(AlarmKind::JournalIsOld, None, message);
     for handle in shared.registry.of_peer(&node_id) {
         let (answer, answered) = oneshot::channel();
         handle.urge(Event::Lost(RestoreReason::Import, answer)).await;

@@ -1,20 +1,18 @@
 //! What the chain side tells, brought to the drivers, and the cursor that follows once all is durable.
 
 use crate::chain::ChainNews;
+use crate::engine::alarms::AlarmKind;
 use crate::engine::event::{Barrier, Event};
 use crate::engine::lock;
 use crate::engine::shared::Shared;
 use crate::engine::wording;
 use lockstep_chain::follower::{Delivery, Sighting};
 use lockstep_chain::submitter::SubmitterEvent;
-use lockstep_core::chain::Cursor;
+use lockstep_core::chain::{ChainEvent, ChainFact, Cursor};
 use lockstep_core::ids::ChannelId;
 use lockstep_rpc::failure::{Failure, FailureKind};
 use std::sync::Arc;
 use tokio::sync::mpsc;
-
-/// The alarm that stands while facts can't be made durable.
-const NOT_DURABLE: &str = "factsNotDurable";
 
 /// Hands on the chain's news, in order, until the chain side has ended.
 pub(crate) async fn follow(shared: Arc<Shared>, mut news: mpsc::Receiver<ChainNews>) {
@@ -51,7 +49,7 @@ pub(crate) async fn follow(shared: Arc<Shared>, mut news: mpsc::Receiver<ChainNe
                      restart the node",
                     wording::chain_of(error.as_ref())
                 );
-                shared.alarm("chainBroken", None, message);
+                shared.alarm(AlarmKind::ChainBroken, None, message);
                 // P42: nothing is signed by who may be blind to a close.
                 let why = wording::chain_of(error.as_ref());
                 shared
@@ -79,7 +77,7 @@ async fn take_delivery(shared: &Arc<Shared>, delivery: Delivery) {
         Delivery::CloseRetracted(close) => {
             tracing::warn!(channel_id = %close.channel_id, "a close was retracted, and may come back");
         }
-        Delivery::Alarm(alarm) => shared.alarm("chain", None, format!("{alarm:?}")),
+        Delivery::Alarm(alarm) => shared.chain_alarm(&alarm),
     }
 }
 
@@ -88,11 +86,39 @@ async fn take_fact(shared: &Arc<Shared>, sighting: Sighting) {
     match channel_id {
         Some(channel_id) => match shared.registry.get(channel_id) {
             Some(handle) => handle.urge(Event::Fact(Box::new(event))).await,
+            None if lock(&shared.damaged).contains(&channel_id) => {
+                tell_of_damaged(shared, channel_id, &event);
+            }
             None => tracing::debug!(%channel_id, "a fact about a channel that is not ours"),
         },
         // A secret, for any channel that waits for it.
         None => tell_all(shared, || Event::Fact(Box::new(event.clone()))).await,
     }
+}
+
+/// A channel whose record can't be read is closed: only a person can help now.
+fn tell_of_damaged(shared: &Shared, channel_id: ChannelId, event: &ChainEvent) {
+    let how = match &event.fact {
+        ChainFact::Closing { point, closes_at, .. } => format!(
+            "is being closed at version {}, and pays from {closes_at} (seconds since 1970) on",
+            point.version
+        ),
+        ChainFact::Closed { version, .. } => format!("was closed at version {version}"),
+        ChainFact::Opened { .. }
+        | ChainFact::Joined { .. }
+        | ChainFact::Funded { .. }
+        | ChainFact::Checkpoint { .. }
+        | ChainFact::PartialWithdrawn { .. }
+        | ChainFact::LockResolved { .. }
+        | ChainFact::SecretRevealed { .. }
+        | ChainFact::CloseVanished => return,
+    };
+    let message = format!(
+        "a channel whose record is damaged {how}. This node can't tell whether that is stale, nor answer. Bring its \
+         newest state back at once: `lockstep recover --from-towers`, `--from-peer` with the counterparty's invite, \
+         or `--from-proof`; it is answered as soon as it is back"
+    );
+    shared.alarm(AlarmKind::DamagedClosing, Some(channel_id), message);
 }
 
 async fn tell_all(shared: &Arc<Shared>, event: impl Fn() -> Event) {
@@ -110,11 +136,11 @@ async fn take_checkpoint(shared: &Arc<Shared>, cursor: Cursor) -> bool {
     barrier.meet();
     let is_durable = wait.wait().await;
     if is_durable {
-        shared.alarms.clear(NOT_DURABLE, None);
+        shared.alarms.clear(AlarmKind::FactsNotDurable, None);
     } else if !shared.is_stopping() && !shared.is_signing_stopped() {
         let message = "facts of the chain cannot be written down. Nothing is credited until they are; closes are \
                        still watched and answered. Look at the room on the disk";
-        shared.alarm(NOT_DURABLE, None, message.to_owned());
+        shared.alarm(AlarmKind::FactsNotDurable, None, message.to_owned());
     }
     if let Err(error) = shared.chain.acknowledge(cursor, is_durable).await {
         tracing::debug!(error = %error, "the chain side has ended");
@@ -132,7 +158,7 @@ async fn take_call(shared: &Arc<Shared>, event: SubmitterEvent) {
         | SubmitterEvent::Ended { key, .. }
         | SubmitterEvent::Refused { key, .. } => Some(key.channel_id),
         SubmitterEvent::Alarm(alarm) => {
-            shared.alarm("transactions", None, format!("{alarm:?}"));
+            shared.chain_alarm(alarm);
             None
         }
         SubmitterEvent::Entry(_) | SubmitterEvent::EntryRefused { .. } => None,

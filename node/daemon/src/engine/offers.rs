@@ -51,6 +51,11 @@ impl Offers {
         lock(&self.0).remove(&channel_id)
     }
 
+    /// Takes out whatever a peer offers.
+    pub(crate) fn remove_of(&self, peer: &NodeId) {
+        lock(&self.0).retain(|_, offer| offer.peer != *peer);
+    }
+
     /// One offer.
     pub(crate) fn get(&self, channel_id: ChannelId) -> Option<Offer> {
         lock(&self.0).get(&channel_id).cloned()

@@ -2,6 +2,7 @@
 
 use crate::chain::{WatchedChannel, call_budget};
 use crate::config::AcceptPolicy;
+use crate::engine::backend::reach;
 use crate::engine::driver::{Beginning, Driver};
 use crate::engine::event::Event;
 use crate::engine::link::hex;
@@ -26,6 +27,8 @@ use lockstep_core::{accept_open, request_open};
 use lockstep_p2p::{Contact, Session};
 use lockstep_rpc::failure::{Failure, FailureKind};
 use lockstep_signer::derive::DeriveError;
+use lockstep_store::error::StoreError;
+use lockstep_store::prune;
 use lockstep_store::write_set::WriteSet;
 use lockstep_store::writer::Companion;
 use std::sync::Arc;
@@ -39,8 +42,12 @@ const WATCH_AGAIN: Duration = Duration::from_secs(1);
 const MAX_AUTOMATIC_PER_PEER: usize = 8;
 /// The same for all peers together.
 const MAX_AUTOMATIC: usize = 64;
-/// How long to wait for a peer that is asked who it would be.
-const QUERY_TIMEOUT: Duration = Duration::from_secs(15);
+/// How often a peer is asked who it would be.
+const QUERIES: u32 = 4;
+/// How long each time.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long until a question that could not be sent is asked again.
+const ASK_AGAIN: Duration = Duration::from_millis(250);
 
 /// A channel that we want to open.
 #[derive(Clone, Debug)]
@@ -87,13 +94,12 @@ fn send(shared: &Shared, peer: NodeId, channel_id: ChannelId, message: &PeerMess
 pub(crate) async fn open(
     shared: &Arc<Shared>,
     contact: Contact,
-    session: &Session,
     wanted: &Wanted,
 ) -> Result<Handle, Failure> {
     let peer = contact.node_id;
     check_count(shared, &peer)?;
     let salt = fresh_salt()?;
-    let offer = ask(shared, session, salt).await?;
+    let offer = ask(shared, &contact, salt).await?;
     let own = own_key(shared, peer, salt).map_err(|error| internal(&error))?;
     let terms = Terms {
         participant1: AccountRef::Evm(shared.settings.account),
@@ -124,23 +130,32 @@ pub(crate) async fn open(
     create(shared, transition, contact, Consenter::Operator).await
 }
 
-async fn ask(shared: &Arc<Shared>, session: &Session, salt: B256) -> Result<OpenOffer, Failure> {
-    let answered = shared.queries.ask(session.node_id(), salt)?;
+/// Asks, again over each link: one that has only just come up is often replaced by a better one, and what was said on
+/// it is lost. A second question of the same salt gets the same answer.
+async fn ask(shared: &Arc<Shared>, contact: &Contact, salt: B256) -> Result<OpenOffer, Failure> {
+    let mut answered = shared.queries.ask(contact.node_id, salt)?;
     let query = PeerMessage::OpenQuery(OpenQuery { domain: shared.settings.domain });
-    let silent = |why: String| {
+    let silent = |why: &str| {
         Failure::new(FailureKind::PeerUnreachable, why)
             .safe("nothing was done")
             .advice("check that the other node runs, on the same network")
     };
-    session
-        .send(ChannelId(salt), &query)
-        .await
-        .map_err(|error| silent(format!("the other node was not asked: {error}")))?;
-    match tokio::time::timeout(QUERY_TIMEOUT, answered).await {
-        Ok(Ok(offer)) => Ok(offer),
-        Ok(Err(_)) => Err(silent("the other node's answer got lost".to_owned())),
-        Err(_) => Err(silent("the other node does not answer".to_owned())),
+    for _ in 0..QUERIES {
+        let session = reach(shared, contact, ANSWER_TIMEOUT).await?;
+        if let Err(error) = session.send(ChannelId(salt), &query).await {
+            tracing::debug!(peer_id = %hex(&contact.node_id.0), error = %error, "a question was not sent");
+            if shared.sleep_or_stop(ASK_AGAIN).await {
+                return Err(wording::stopping());
+            }
+            continue;
+        }
+        match tokio::time::timeout(ANSWER_TIMEOUT, &mut answered).await {
+            Ok(Ok(offer)) => return Ok(offer),
+            Ok(Err(_)) => return Err(silent("the other node's answer got lost")),
+            Err(_) => {}
+        }
     }
+    Err(silent("the other node does not answer"))
 }
 
 fn address_of(key: &[u8; 33]) -> Result<alloy_primitives::Address, SignatureError> {
@@ -343,8 +358,11 @@ async fn create_now(
     let channel_id = transition.channel_id();
     let _birth = shared.births.begin(channel_id).ok_or_else(is_here)?;
     // Also one whose record is damaged, or over: a fresh record must not take its place.
-    let known = shared.journal.read(move |journal| recover(journal, channel_id)).await;
-    let is_known = !matches!(known.map_err(|error| wording::not_durable(&error))?, Ok(None));
+    let known = shared.journal.read(move |journal| {
+        let was_here = prune::was_here(journal.engine(), channel_id)?;
+        Ok::<bool, StoreError>(was_here || recover(journal, channel_id)?.is_some())
+    });
+    let is_known = !matches!(known.await.map_err(|error| wording::not_durable(&error))?, Ok(false));
     if is_known || shared.registry.get(channel_id).is_some() {
         return Err(is_here());
     }

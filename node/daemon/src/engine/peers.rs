@@ -15,6 +15,8 @@ pub(crate) struct Known {
     pub(crate) contact: Contact,
     /// Whether it is written in the journal, and looked for after a start.
     pub(crate) is_kept: bool,
+    /// Whether the operator has sent it away: it is no longer looked for.
+    pub(crate) is_dismissed: bool,
     pub(crate) is_connected: bool,
     /// Units: seconds since 1970.
     pub(crate) since_secs: u64,
@@ -33,6 +35,7 @@ impl Peers {
         let known = |contact| Known {
             contact,
             is_kept: true,
+            is_dismissed: false,
             is_connected: false,
             since_secs: 0,
             problem: None,
@@ -68,12 +71,14 @@ impl Peers {
         let known = peers.entry(contact.node_id).or_insert_with(|| Known {
             contact: contact.clone(),
             is_kept: true,
+            is_dismissed: false,
             is_connected: false,
             since_secs: now_secs,
             problem: None,
             faults: 0,
         });
         known.is_kept = true;
+        known.is_dismissed = false;
         if !contact.addresses.is_empty() {
             known.contact.addresses = contact.addresses;
         }
@@ -92,6 +97,7 @@ impl Peers {
         let known = peers.entry(node_id).or_insert_with(|| Known {
             contact: Contact { node_id, peer_id, addresses: vec![], seen_head: None },
             is_kept: false,
+            is_dismissed: false,
             is_connected: false,
             since_secs: now_secs,
             problem: None,
@@ -118,6 +124,23 @@ impl Peers {
             known.is_connected = false;
             known.since_secs = now_secs;
             known.problem = Some(problem);
+        }
+    }
+
+    /// The operator sends it away; whether it is known.
+    pub(crate) fn dismiss(&self, node_id: &NodeId) -> bool {
+        let mut peers = lock(&self.0);
+        let Some(known) = peers.get_mut(node_id) else { return false };
+        known.is_dismissed = true;
+        true
+    }
+
+    /// It is a stranger from now on. What is known of it goes with its link.
+    pub(crate) fn forget(&self, node_id: &NodeId) {
+        let mut peers = lock(&self.0);
+        match peers.get_mut(node_id) {
+            Some(known) if known.is_connected => known.is_kept = false,
+            Some(_) | None => drop(peers.remove(node_id)),
         }
     }
 
@@ -155,4 +178,44 @@ fn contact_of(stored: &StoredContact) -> Option<Contact> {
             incarnation: head.incarnation,
         }),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn contact(byte: u8) -> Contact {
+        let (node_id, peer_id) = (NodeId([byte; 33]), PeerId::random());
+        Contact { node_id, peer_id, addresses: vec![], seen_head: None }
+    }
+
+    #[test]
+    fn a_peer_that_was_sent_away_is_not_looked_for_until_the_operator_wants_it_again() {
+        let peers = Peers::default();
+        let known = contact(2);
+        assert!(!peers.dismiss(&known.node_id));
+        drop(peers.keep(known.clone(), 1));
+        assert!(peers.dismiss(&known.node_id));
+        drop(peers.connected_to(known.node_id, known.peer_id, None, 2));
+        assert!(peers.get(&known.node_id).unwrap().is_dismissed);
+        drop(peers.keep(known.clone(), 3));
+        assert!(!peers.get(&known.node_id).unwrap().is_dismissed);
+    }
+
+    #[test]
+    fn p63_a_peer_that_is_forgotten_is_a_stranger_and_goes_with_its_link() {
+        let peers = Peers::default();
+        let (here, gone) = (contact(2), contact(3));
+        for known in [&here, &gone] {
+            drop(peers.keep(known.clone(), 1));
+        }
+        drop(peers.connected_to(here.node_id, here.peer_id, None, 2));
+        for known in [&here, &gone] {
+            peers.forget(&known.node_id);
+            assert!(!peers.is_kept(&known.node_id));
+        }
+        assert_eq!(peers.all().len(), 1);
+        peers.disconnected(&here.node_id, "sent away".to_owned(), 3);
+        assert!(peers.all().is_empty());
+    }
 }

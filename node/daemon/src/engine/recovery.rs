@@ -4,7 +4,7 @@
 //! Whatever comes back is marked as restored: it takes the newest state that it is shown, signs no ordinary state
 //! ever again, and closes only on the operator's order (P46, P47).
 
-use crate::config::Config;
+use crate::engine::alarms::AlarmKind;
 use crate::engine::driver::{Beginning, Driver};
 use crate::engine::event::Event;
 use crate::engine::lock;
@@ -14,7 +14,6 @@ use crate::engine::revive;
 use crate::engine::shared::Shared;
 use crate::engine::tower::{FromTowers, show_newest};
 use crate::engine::wording;
-use crate::keys::{self, KeysError};
 use lockstep_core::chain::ChannelStatus;
 use lockstep_core::commit::{Durable, recover};
 use lockstep_core::digest::SigningDomain;
@@ -29,15 +28,10 @@ use lockstep_core::terms::{Features, Terms};
 use lockstep_core::time::BlockNumber;
 use lockstep_p2p::Contact;
 use lockstep_rpc::failure::{Failure, FailureKind};
-use lockstep_signer::secret::Password;
-use lockstep_store::backup::{self, BackupError, BackupKey};
-use lockstep_store::open::{Options, Provenance};
 use lockstep_store::proof::Proof;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use thiserror::Error;
 use tokio::sync::oneshot;
 
 /// How often what has come in is looked at.
@@ -145,6 +139,19 @@ async fn collect(
     Ok((handles, warnings))
 }
 
+/// Whether there is a tower to ask.
+///
+/// # Errors
+/// If there is none.
+pub(crate) fn check_towers(shared: &Shared) -> Result<(), Failure> {
+    if !shared.towers.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(FailureKind::Refused, "this node has no towers to ask")
+        .safe("nothing was taken in")
+        .advice("`lockstep tower add` first, with what `lockstep-watchtower info` prints"))
+}
+
 /// Asks our towers for the channels that our accounts there refer to, takes in those that we have lost, and shows
 /// every restored channel the newest state that any tower holds.
 ///
@@ -155,11 +162,7 @@ pub(crate) async fn from_towers(
     counterparty: Option<Contact>,
     wait: Duration,
 ) -> Result<(Vec<Handle>, Vec<String>), Failure> {
-    if shared.towers.is_empty() {
-        return Err(Failure::new(FailureKind::Refused, "this node has no towers to ask")
-            .safe("nothing was taken in")
-            .advice("`lockstep tower add` first, with what `lockstep-watchtower info` prints"));
-    }
+    check_towers(shared)?;
     let mut towers = FromTowers::connect(shared, wait).await;
     let known = shared.peers.all().into_iter().map(|known| known.contact);
     let contacts: Vec<Contact> = counterparty.into_iter().chain(known).collect();
@@ -388,16 +391,19 @@ async fn import(
     let (driver, handle) =
         Driver::resume(shared, record).map_err(|error| wording::refused(&error))?;
     shared.registry.insert(handle.clone());
+    if lock(&shared.damaged).remove(&channel_id) {
+        shared.alarms.clear(AlarmKind::RecordDamaged, Some(channel_id));
+        shared.alarms.clear(AlarmKind::DamagedClosing, Some(channel_id));
+    }
     drop(revive::drive(shared, channel_id, driver.run(Beginning::Resumed)));
     Ok(handle)
 }
 
-/// Takes in a proof file: for a channel that we have, as a state that is shown to it; for one that we have
-/// lost, together with what the chain knows.
+/// A proof file that is of our network.
 ///
 /// # Errors
-/// If the file proves nothing, or nobody knows whose channel it is.
-pub(crate) async fn take_proof(shared: &Arc<Shared>, json: &str) -> Result<ChannelId, Failure> {
+/// If the file proves nothing.
+pub(crate) fn read_proof(shared: &Shared, json: &str) -> Result<Proof, Failure> {
     let bad = |message: String| {
         Failure::new(FailureKind::BadFile, message)
             .safe("nothing was taken in")
@@ -408,6 +414,16 @@ pub(crate) async fn take_proof(shared: &Arc<Shared>, json: &str) -> Result<Chann
         let message = "the proof is of another network or contract";
         return Err(Failure::new(FailureKind::WrongNetwork, message).safe("nothing was taken in"));
     }
+    Ok(proof)
+}
+
+/// Takes in a proof file: for a channel that we have, as a state that is shown to it; for one that we have
+/// lost, together with what the chain knows.
+///
+/// # Errors
+/// If the file proves nothing, or nobody knows whose channel it is.
+pub(crate) async fn take_proof(shared: &Arc<Shared>, json: &str) -> Result<ChannelId, Failure> {
+    let proof = read_proof(shared, json)?;
     let channel_id = proof.terms().channel_id(proof.domain());
     let handle = match shared.registry.get(channel_id) {
         Some(handle) => handle,
@@ -433,67 +449,4 @@ async fn import_proof(shared: &Arc<Shared>, proof: &Proof) -> Result<Handle, Fai
         .safe("nothing was taken in")
         .advice("`lockstep connect` with the counterparty's invite first; or send one of the calls in the file \
                  from any account"))
-}
-
-/// Why a backup was not taken in.
-#[derive(Debug, Error)]
-pub enum RestoreError {
-    /// Keys.
-    #[error(transparent)]
-    Keys(#[from] KeysError),
-    /// The backup.
-    #[error(transparent)]
-    Backup(#[from] BackupError),
-}
-
-impl RestoreError {
-    /// What the caller does about it.
-    pub fn class(&self) -> ErrorClass {
-        match self {
-            Self::Keys(error) => error.class(),
-            Self::Backup(error) => error.class(),
-        }
-    }
-}
-
-/// Where the journal of a data folder is.
-#[must_use]
-pub fn journal_dir(data_dir: &Path) -> PathBuf {
-    data_dir.join("journal")
-}
-
-/// The file beside the data folder that remembers how far the journal is, unless the operator named another.
-#[must_use]
-pub fn anchor_path(config: &Config, data_dir: &Path) -> PathBuf {
-    config.journal.anchor.clone().unwrap_or_else(|| {
-        let mut name = data_dir.file_name().unwrap_or_default().to_owned();
-        name.push(".anchor");
-        data_dir.with_file_name(name)
-    })
-}
-
-/// Takes a backup in, into a data folder without a journal; the node must not run. Every channel in it only
-/// closes from then on.
-///
-/// # Errors
-/// [`RestoreError`]; the folder is then as it was.
-pub fn restore_backup(
-    config: &Config,
-    data_dir: &Path,
-    password: &Password,
-    file: &Path,
-) -> Result<usize, RestoreError> {
-    let ring = keys::open_ring(data_dir, password, config.keys.allow_swap)?;
-    let secret = ring.backup_secret().map_err(KeysError::from)?;
-    if !keys::marks_path(data_dir).exists() {
-        keys::create_marks(data_dir)?;
-    }
-    let options = Options {
-        provenance: Provenance::Restored,
-        anchor: Some(anchor_path(config, data_dir)),
-        ..Options::default()
-    };
-    let key = BackupKey::new(*secret);
-    let journal = backup::import(&journal_dir(data_dir), &options, &key, file)?;
-    Ok(journal.channel_ids().map_err(BackupError::from)?.len())
 }

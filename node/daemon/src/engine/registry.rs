@@ -4,6 +4,7 @@ use crate::engine::event::Event;
 use crate::engine::view::View;
 use crate::engine::{read_lock, write_lock};
 use lockstep_core::ids::{ChannelId, NodeId};
+use lockstep_core::time::BlockTimestamp;
 use lockstep_rpc::failure::{Failure, FailureKind};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock, RwLock};
@@ -27,6 +28,8 @@ pub(crate) struct Handle {
     view: watch::Receiver<Arc<View>>,
     /// When housekeeping has first seen it, by the engine's clock.
     pub(crate) since_millis: Arc<OnceLock<u64>>,
+    /// When the contract paid, once the chain was asked.
+    pub(crate) settled_at: Arc<OnceLock<BlockTimestamp>>,
 }
 
 /// The driver's ends of its queues.
@@ -46,8 +49,8 @@ impl Handle {
             (view.channel_id, view.setup.peer)
         };
         let mailbox = Mailbox { urgent: urgent_queue, normal: normal_queue };
-        let since_millis = Arc::default();
-        (Self { channel_id, peer, urgent, normal, view, since_millis }, mailbox)
+        let (since_millis, settled_at) = (Arc::default(), Arc::default());
+        (Self { channel_id, peer, urgent, normal, view, since_millis, settled_at }, mailbox)
     }
 
     /// The channel as it was after the last step.
@@ -75,6 +78,13 @@ impl Handle {
     /// If its queue is full, or it has ended.
     pub(crate) fn post(&self, event: Event) -> Result<(), Failure> {
         self.normal.try_send(event).map_err(|error| not_posted(&error))
+    }
+
+    /// How many events wait: of the chain, and of the counterparty and the API.
+    pub(crate) fn waiting(&self) -> (usize, usize) {
+        let waits =
+            |queue: &mpsc::Sender<Event>| queue.max_capacity().saturating_sub(queue.capacity());
+        (waits(&self.urgent), waits(&self.normal))
     }
 
     /// The same for what must not wait for a counterparty that does not read: the way out of a channel, and what is

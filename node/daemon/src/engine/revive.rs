@@ -1,6 +1,7 @@
 //! A channel whose driver has broken down: it is taken up again, frozen, and the chain is read again for it. Internal
 //! failure costs one channel its signatures, never its watch.
 
+use crate::engine::alarms::AlarmKind;
 use crate::engine::driver::{Beginning, Driver};
 use crate::engine::shared::Shared;
 use crate::engine::watch_over::watch_over;
@@ -12,6 +13,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinHandle;
+use tracing::{Instrument, Span};
 
 /// How often a channel is taken up again in one run: what breaks it down each time is in its record, or on the chain.
 const MAX_REVIVALS: u32 = 3;
@@ -24,7 +26,12 @@ pub(crate) fn drive(
     channel_id: ChannelId,
     driver: impl Future<Output = ()> + Send + 'static,
 ) -> JoinHandle<()> {
-    drive_again(shared, channel_id, tokio::spawn(driver), 0)
+    drive_again(shared, channel_id, tokio::spawn(driver.instrument(span_of(channel_id))), 0)
+}
+
+/// Under which a channel's log lines stand.
+fn span_of(channel_id: ChannelId) -> Span {
+    tracing::info_span!("channel", %channel_id)
 }
 
 fn drive_again(
@@ -42,7 +49,7 @@ fn drive_again(
         let message = "a task of this channel has broken down; it signs nothing more, and its closes are still \
                        watched and answered. Please report it with the log, and close the channel with \
                        `lockstep force-close`";
-        shared.alarm("channelFrozen", Some(channel_id), message.to_owned());
+        shared.alarm(AlarmKind::ChannelFrozen, Some(channel_id), message.to_owned());
         if revivals < MAX_REVIVALS {
             tokio::spawn(
                 async move { revive(&shared, channel_id, revivals.saturating_add(1)).await },
@@ -87,7 +94,7 @@ async fn take_up(
     let record = record.ok_or("there is no record")?;
     let (driver, handle) = Driver::resume(shared, record).map_err(|error| text(&error))?;
     shared.registry.insert(handle);
-    let running = tokio::spawn(driver.run(Beginning::Revived));
+    let running = tokio::spawn(driver.run(Beginning::Revived).instrument(span_of(channel_id)));
     // Ended with the node: a driver ends at its stop event.
     drop(drive_again(shared, channel_id, running, revivals));
     Ok(())

@@ -3,7 +3,7 @@
 use crate::bridge::BridgeHandle;
 use crate::chain::ChainHandle;
 use crate::clock::EngineClock;
-use crate::engine::alarms::Alarms;
+use crate::engine::alarms::{self, AlarmKind, Alarms, Cause};
 use crate::engine::births::Births;
 use crate::engine::cuts::Cuts;
 use crate::engine::feeds::Feeds;
@@ -23,12 +23,13 @@ use crate::engine::tower::Towers;
 use crate::keys::Keys;
 use crate::metrics::Metrics;
 use alloy_primitives::{Address, B256};
+use lockstep_chain::alarm::Alarm as ChainAlarm;
 use lockstep_chain::clock::ChainClock;
 use lockstep_core::ids::{ChannelId, NodeId};
 use lockstep_core::money::Amount;
 use lockstep_p2p::Network;
 use lockstep_rpc::failure::{Failure, FailureKind};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
@@ -82,6 +83,10 @@ pub(crate) struct Shared {
     pub(crate) accounts: Vec<Address>,
     /// Which channel each payment into the contract belongs to.
     pub(crate) entries: Mutex<BTreeMap<B256, ChannelId>>,
+    /// Channels whose records can't be read. Their closes are told of.
+    pub(crate) damaged: Mutex<BTreeSet<ChannelId>>,
+    /// Counterparties of channels that were forgotten in this run.
+    pub(crate) parted: Mutex<BTreeSet<NodeId>>,
     pub(crate) is_signing_stopped: AtomicBool,
     pub(crate) stopping: watch::Sender<bool>,
     /// What has broken down, if something has.
@@ -90,8 +95,15 @@ pub(crate) struct Shared {
 
 impl Shared {
     /// Somebody should look at this.
-    pub(crate) fn alarm(&self, kind: &str, channel_id: Option<ChannelId>, message: String) {
-        self.alarms.raise(kind, channel_id, message, self.clock.unix_secs());
+    pub(crate) fn alarm(&self, kind: AlarmKind, channel_id: Option<ChannelId>, message: String) {
+        self.alarms.raise(Cause::new(kind, channel_id), message, self.clock.unix_secs());
+    }
+
+    /// Somebody should look at the chain, or at what is sent there.
+    pub(crate) fn chain_alarm(&self, alarm: &ChainAlarm) {
+        let coin = |amount| self.settings.words(self.settings.coin(), amount);
+        let message = alarms::chain::words(alarm, &coin);
+        self.alarms.raise(alarms::chain::cause_of(alarm), message, self.clock.unix_secs());
     }
 
     /// The journal or the signer failed: nothing more is signed until the next start (P49).
@@ -110,7 +122,7 @@ impl Shared {
         self.metrics.stopped_signing();
         tracing::error!(error = why, "nothing more is signed");
         let message = format!("{why}. Nothing more is signed. {advice}");
-        self.alarm("signingStopped", None, message);
+        self.alarm(AlarmKind::SigningStopped, None, message);
     }
 
     /// A part of the node has ended before the node: nothing more is signed, and the process ends with an error, so
@@ -166,7 +178,7 @@ impl Shared {
             let message = format!(
                 "a counterparty broke the protocol: {why}. Nothing was changed; its link was cut and is tried again"
             );
-            self.alarm("peerMisbehaves", None, message);
+            self.alarm(AlarmKind::PeerMisbehaves, None, message);
         }
         let pause = FAULT_PAUSE.saturating_mul(faults.min(MAX_FAULT_PAUSES));
         self.cut_and_reconnect(peer, pause);
@@ -208,7 +220,7 @@ impl Shared {
 
     async fn look_for(&self, peer: NodeId) {
         let Some(known) = self.peers.get(&peer).filter(|known| known.is_kept) else { return };
-        if known.contact.addresses.is_empty() {
+        if known.contact.addresses.is_empty() || known.is_dismissed {
             return;
         }
         if let Err(error) = self.network.connect(known.contact).await {

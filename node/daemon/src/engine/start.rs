@@ -4,6 +4,7 @@ use crate::bridge::{self, BridgeSetup, BridgeStartError};
 use crate::chain::{self, ChainNews, ChainSetup, ChainTask, ChainTaskError};
 use crate::clock::EngineClock;
 use crate::config::Config;
+use crate::engine::alarms::AlarmKind;
 use crate::engine::alarms::Alarms;
 use crate::engine::births::Births;
 use crate::engine::cuts::Cuts;
@@ -23,7 +24,7 @@ use crate::engine::settings::{Settings, SettingsError};
 use crate::engine::shared::Shared;
 use crate::engine::tower::Towers;
 use crate::engine::watch_over::watch_over;
-use crate::engine::{housekeeping, link, lock, news, opening, recovery, revive, tower};
+use crate::engine::{housekeeping, link, lock, news, opening, recovery, retire, revive, tower};
 use crate::keys::{self, HandshakeKey, Keys, KeysError};
 use crate::metrics::Metrics;
 use lockstep_chain::clock::ChainClock;
@@ -50,7 +51,7 @@ use lockstep_store::journal::DiskJournal;
 use lockstep_store::tower::{self as stored_towers, Towers as StoredTowers};
 use lockstep_store::writer::JournalThread;
 use lockstep_store::{contact, request};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -196,7 +197,9 @@ fn run_all(
         let parts = record.get().parts();
         !is_over(parts) || matches!(parts.phase, Phase::Settled(_))
     };
-    let wanted = records.into_iter().filter(is_wanted);
+    let (wanted, over): (Vec<_>, Vec<_>) = records.into_iter().partition(is_wanted);
+    remove_all(shared, over);
+    let wanted = wanted.into_iter();
     let mut tasks: Vec<_> = wanted.filter_map(|record| take_up(shared, record)).collect();
     let links = tokio::spawn(link::follow(Arc::clone(shared), events));
     tasks.push(part(shared, "the network side", links));
@@ -294,11 +297,13 @@ impl Engine {
             holdings: Mutex::new(vec![]),
             accounts,
             entries: Mutex::new(BTreeMap::new()),
+            damaged: Mutex::new(loaded.damaged.iter().map(|(id, _)| *id).collect()),
+            parted: Mutex::new(BTreeSet::new()),
             is_signing_stopped: AtomicBool::new(false),
             stopping: watch::channel(false).0,
             broken_part: OnceLock::new(),
         });
-        report_damage(&shared, &loaded.damaged);
+        watch_damaged(&shared, &loaded.damaged).await;
         let mut tasks = vec![part(&shared, "the chain side", chain_task)];
         tasks.extend(bridge_task.map(|task| part(&shared, "the bridge side", task)));
         tasks.extend(run_all(&shared, loaded.records, events, chain_news));
@@ -356,13 +361,18 @@ impl Engine {
     }
 }
 
-fn report_damage(shared: &Shared, damaged: &[(ChannelId, StoreError)]) {
+/// Channels whose records can't be read are not answered for, but their closes are at least told of.
+async fn watch_damaged(shared: &Shared, damaged: &[(ChannelId, StoreError)]) {
     for (channel_id, error) in damaged {
+        if let Err(error) = shared.chain.look_out(*channel_id).await {
+            tracing::error!(%channel_id, error = %error, "a damaged channel is not watched");
+        }
         let message = format!(
-            "the journal's record of a channel is damaged: {error}. Nothing is signed for it; use its proof file \
-             or `lockstep recover`"
+            "the journal's record of a channel is damaged: {error}. Nothing is signed for it, and a stale close \
+             can't be answered from it; a close is told of at once. Bring it back now with `lockstep recover`: from \
+             its counterparty, from towers, or from its proof file"
         );
-        shared.alarm("recordDamaged", Some(*channel_id), message);
+        shared.alarm(AlarmKind::RecordDamaged, Some(*channel_id), message);
     }
 }
 
@@ -370,6 +380,19 @@ fn report_damage(shared: &Shared, damaged: &[(ChannelId, StoreError)]) {
 fn part(shared: &Arc<Shared>, name: &'static str, running: JoinHandle<()>) -> JoinHandle<()> {
     let shared = Arc::clone(shared);
     watch_over(running, move |_| shared.part_ended(name))
+}
+
+/// Removes channels that were never opened and can't be any more (P63).
+fn remove_all(shared: &Arc<Shared>, over: Vec<Durable<ChannelRecord>>) {
+    let shared = Arc::clone(shared);
+    tokio::spawn(async move {
+        for record in over {
+            let channel_id = record.get().channel_id();
+            if let Err(failure) = retire::remove(&shared, channel_id).await {
+                tracing::debug!(%channel_id, error = %failure, "a channel that never was is kept");
+            }
+        }
+    });
 }
 
 /// Starts the driver of a channel that the journal holds.
@@ -381,8 +404,12 @@ fn take_up(shared: &Arc<Shared>, record: Durable<ChannelRecord>) -> Option<JoinH
             Some(revive::drive(shared, channel_id, driver.run(Beginning::Resumed)))
         }
         Err(error) => {
-            let message = format!("a channel cannot be taken up: {error}");
-            shared.alarm("recordDamaged", Some(channel_id), message);
+            lock(&shared.damaged).insert(channel_id);
+            let message = format!(
+                "a channel cannot be taken up: {error}. Nothing is signed for it; a close of it is told of. Bring it \
+                 back with `lockstep recover`"
+            );
+            shared.alarm(AlarmKind::RecordDamaged, Some(channel_id), message);
             None
         }
     }

@@ -185,6 +185,14 @@ impl Towers {
         inner.known.iter().map(|(key, known)| (known.signer, held(*key))).collect()
     }
 
+    /// Forgets what was promised about a channel.
+    pub(crate) fn forget(&self, channel_id: ChannelId) {
+        let mut inner = lock(&self.inner);
+        inner.receipts.retain(|(of, _), _| *of != channel_id);
+        inner.doubted.retain(|(of, _)| *of != channel_id);
+        inner.floors.remove(&channel_id);
+    }
+
     /// The receipts of one channel, or all.
     pub(crate) fn receipts(&self, channel_id: Option<ChannelId>) -> Vec<(NodeId, SignedReceipt)> {
         let inner = lock(&self.inner);
@@ -268,11 +276,11 @@ fn read(text: &str, added_at_secs: u64) -> Result<Known, AddressError> {
     })
 }
 
-/// Uses a tower from now on, also after a restart.
+/// A tower as it would be used.
 ///
 /// # Errors
-/// If the text is no tower's address, there are too many, or it cannot be written down.
-pub(crate) async fn add(shared: &Arc<Shared>, text: &str) -> Result<NodeId, Failure> {
+/// If the text is no address, or there are too many towers.
+pub(crate) fn plan(shared: &Shared, text: &str) -> Result<Known, Failure> {
     let bad = |error: AddressError| {
         Failure::new(FailureKind::Refused, format!("this is no address of a tower: {error}"))
             .safe("nothing was changed")
@@ -286,6 +294,16 @@ pub(crate) async fn add(shared: &Arc<Shared>, text: &str) -> Result<NodeId, Fail
         let message = format!("a node has at most {MAX_TOWERS} towers");
         return Err(Failure::new(FailureKind::LimitReached, message).safe("nothing was changed"));
     }
+    Ok(known)
+}
+
+/// Uses a tower from now on, also after a restart.
+///
+/// # Errors
+/// If the text is no tower's address, there are too many, or it cannot be written down.
+pub(crate) async fn add(shared: &Arc<Shared>, text: &str) -> Result<NodeId, Failure> {
+    let known = plan(shared, text)?;
+    let (key, now) = (known.address.key, shared.clock.unix_secs());
     let address = known.address.to_string();
     let mut set = WriteSet::default();
     let put = set.put_tower(&StoredTower { key, address, added_at_secs: now });
@@ -301,16 +319,24 @@ pub(crate) async fn add(shared: &Arc<Shared>, text: &str) -> Result<NodeId, Fail
     Ok(key)
 }
 
+/// A tower that is used.
+///
+/// # Errors
+/// If there is no such tower.
+pub(crate) fn find(shared: &Shared, tower: NodeId) -> Result<Known, Failure> {
+    shared.towers.get(&tower).ok_or_else(|| {
+        Failure::new(FailureKind::Refused, "this node has no such tower")
+            .safe("nothing was changed")
+            .advice("`lockstep tower list` shows them")
+    })
+}
+
 /// Uses a tower no more. Its receipts stay, as evidence.
 ///
 /// # Errors
 /// If there is no such tower, or it cannot be written down.
 pub(crate) async fn remove(shared: &Arc<Shared>, tower: NodeId) -> Result<(), Failure> {
-    let Some(known) = shared.towers.get(&tower) else {
-        return Err(Failure::new(FailureKind::Refused, "this node has no such tower")
-            .safe("nothing was changed")
-            .advice("`lockstep tower list` shows them"));
-    };
+    let known = find(shared, tower)?;
     let mut set = WriteSet::default();
     set.remove_tower(tower);
     let written = shared.journal.write(set).await;

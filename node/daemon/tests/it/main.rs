@@ -16,18 +16,22 @@
 #[path = "../../../chain/tests/it/anvil.rs"]
 mod anvil;
 mod chain;
+mod check;
 mod closing;
+mod damage;
 mod disk;
 mod kit;
 mod mishap;
 mod opening;
 mod payment;
+mod peer;
 mod possession;
 #[allow(dead_code, reason = "the chain's own tests use all of it")]
 #[path = "../../../chain/tests/it/proxy.rs"]
 mod proxy;
 mod recovery;
 mod refusal;
+mod retire;
 #[allow(dead_code, reason = "the chain's own tests use all of it")]
 #[path = "../../../chain/tests/it/scene.rs"]
 mod scene;

@@ -78,6 +78,12 @@ fn node<B: Backend>(counter: &mut Counter<B>) -> Registered {
         desk.backend.decode_invite(call).await
     })?;
     counter.add(&api::CONNECT, |desk, call, _| async move { desk.backend.connect(call).await })?;
+    counter.add(&api::DISCONNECT_PEER, |desk, call, _| async move {
+        desk.backend.disconnect_peer(call).await
+    })?;
+    counter.add(&api::FORGET_PEER, |desk, call, _| async move {
+        desk.backend.forget_peer(call).await
+    })?;
     counter
         .add(&api::LIST_EVENTS, |desk, call, _| async move { desk.backend.events(call).await })?;
     counter.add(&api::STOP, |desk, _, _| async move { desk.backend.stop().await })?;
@@ -136,7 +142,9 @@ fn payments<B: Backend>(counter: &mut Counter<B>) -> Registered {
     })?;
     counter.add(&api::DECODE_INVOICE, |desk, call, _| async move {
         desk.backend.decode_invoice(call).await
-    })
+    })?;
+    counter
+        .add(&api::LIST_INVOICES, |desk, call, _| async move { desk.backend.invoices(call).await })
 }
 
 fn closing<B: Backend>(counter: &mut Counter<B>) -> Registered {

@@ -1,9 +1,14 @@
 //! Dry runs: what an order would do.
 
+use super::bridge::{Fund, WithdrawToL1};
 use super::channel::{
-    CancelOpen, CashCredit, ChannelCall, Deposit, ForceClose, JoinChannel, OpenChannel, Withdraw,
+    CancelOpen, CashCredit, ChannelCall, Deposit, ForceClose, JoinChannel, OpenChannel,
+    RejectChannel, Withdraw,
 };
-use super::payment::{Pay, PayBatch};
+use super::payment::{CreateInvoice, Pay, PayBatch};
+use super::peer::{Connect, CreateInvite, PeerCall};
+use super::recovery::{Backup, Recover};
+use super::tower::{AddTower, TowerCall};
 use super::value::AmountText;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,10 +17,20 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "method", content = "params", rename_all = "camelCase")]
 pub enum CheckCall {
+    /// `lockstep_createInvite`.
+    CreateInvite(CreateInvite),
+    /// `lockstep_connect`.
+    Connect(Connect),
+    /// `lockstep_disconnectPeer`.
+    DisconnectPeer(PeerCall),
+    /// `lockstep_forgetPeer`.
+    ForgetPeer(PeerCall),
     /// `lockstep_openChannel`.
     OpenChannel(OpenChannel),
     /// `lockstep_joinChannel`.
     JoinChannel(JoinChannel),
+    /// `lockstep_rejectChannel`.
+    RejectChannel(RejectChannel),
     /// `lockstep_cancelOpen`.
     CancelOpen(CancelOpen),
     /// `lockstep_deposit`.
@@ -24,6 +39,12 @@ pub enum CheckCall {
     Withdraw(Withdraw),
     /// `lockstep_cashCredit`.
     CashCredit(CashCredit),
+    /// `lockstep_fund`.
+    Fund(Fund),
+    /// `lockstep_withdrawToL1`.
+    WithdrawToL1(WithdrawToL1),
+    /// `lockstep_createInvoice`.
+    CreateInvoice(CreateInvoice),
     /// `lockstep_pay`.
     Pay(Pay),
     /// `lockstep_payBatch`.
@@ -32,6 +53,18 @@ pub enum CheckCall {
     CloseChannel(ChannelCall),
     /// `lockstep_forceClose`.
     ForceClose(ForceClose),
+    /// `lockstep_freezeChannel`.
+    FreezeChannel(ChannelCall),
+    /// `lockstep_exportProof`.
+    ExportProof(ChannelCall),
+    /// `lockstep_backup`.
+    Backup(Backup),
+    /// `lockstep_recover`.
+    Recover(Recover),
+    /// `lockstep_addTower`.
+    AddTower(AddTower),
+    /// `lockstep_removeTower`.
+    RemoveTower(TowerCall),
 }
 
 /// What transactions cost.

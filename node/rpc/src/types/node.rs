@@ -148,9 +148,9 @@ pub struct AccountBalance {
     pub role: String,
     /// The token.
     pub asset: Asset,
-    /// What it held at `block_number`.
-    pub balance: AmountText,
-    /// When that was; none if it was never read.
+    /// What it held at `block_number`; none as long as the chain was not asked yet.
+    pub balance: Option<AmountText>,
+    /// When that was.
     pub block_number: Option<u64>,
 }
 

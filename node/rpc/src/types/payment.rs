@@ -214,3 +214,13 @@ pub struct Invoice {
     /// What became of it.
     pub state: InvoiceState,
 }
+
+/// Asks for invoices of our own.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ListInvoices {
+    /// Only of this channel.
+    pub channel_id: Option<ChannelIdText>,
+    /// Also those that are paid or expired, as long as they are kept; none is no.
+    pub include_ended: Option<bool>,
+}

@@ -84,12 +84,20 @@ pub struct InviteDetails {
     pub inviter_deposit: Option<AmountText>,
 }
 
+/// Names another node by its key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PeerCall {
+    /// Its node key.
+    pub node_id: NodeKeyText,
+}
+
 /// Connects to another node and remembers it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Connect {
     /// The other node's invite.
     pub invite: String,
-    /// How long to wait for the link; none is 10 seconds, 0 does not wait. Units: milliseconds.
+    /// How long the node is looked for, again and again; none is 30 seconds, 0 does not wait. Units: milliseconds.
     pub wait_millis: Option<u64>,
 }

@@ -18,6 +18,8 @@ fn every_call() -> Vec<(&'static str, Value, &'static str)> {
         ("lockstep_createInvite", json!(["5", "6"]), "create_invite"),
         ("lockstep_decodeInvite", json!(["lockstep:a"]), "decode_invite"),
         ("lockstep_connect", json!(["lockstep:a", 5]), "connect"),
+        ("lockstep_disconnectPeer", json!([format!("0x{}", "02".repeat(33))]), "disconnect_peer"),
+        ("lockstep_forgetPeer", json!([format!("0x{}", "02".repeat(33))]), "forget_peer"),
         ("lockstep_openChannel", json!(["lockstep:a", "5"]), "open_channel"),
         ("lockstep_listPendingOpens", json!([]), "pending_opens"),
         ("lockstep_joinChannel", channel.clone(), "join_channel"),
@@ -49,6 +51,7 @@ fn every_call() -> Vec<(&'static str, Value, &'static str)> {
         ("lockstep_listPayments", json!([0, 10]), "payments"),
         ("lockstep_createInvoice", json!([CHANNEL, "7"]), "create_invoice"),
         ("lockstep_decodeInvoice", json!(["lsi1"]), "decode_invoice"),
+        ("lockstep_listInvoices", json!([CHANNEL]), "invoices"),
         ("lockstep_listEvents", json!(["payments", 0]), "events"),
         ("lockstep_stop", json!([]), "stop"),
     ]

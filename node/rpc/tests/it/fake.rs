@@ -263,6 +263,21 @@ impl Backend for Fake {
         Err(Failure::new(FailureKind::PeerUnreachable, "nobody answers"))
     }
 
+    async fn invoices(&self, call: ListInvoices) -> Answer<Vec<Invoice>> {
+        self.ask("invoices", call);
+        Ok(vec![invoice()])
+    }
+
+    async fn disconnect_peer(&self, call: PeerCall) -> Answer<Peer> {
+        self.ask("disconnect_peer", call);
+        Ok(peer())
+    }
+
+    async fn forget_peer(&self, call: PeerCall) -> Answer<()> {
+        self.ask("forget_peer", call);
+        Ok(())
+    }
+
     async fn open_channel(&self, call: OpenChannel) -> Answer<Channel> {
         self.ask("open_channel", call);
         self.of_channel(CHANNEL.parse().unwrap())

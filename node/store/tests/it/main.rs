@@ -22,6 +22,7 @@ mod history;
 mod model;
 mod processes;
 mod proof;
+mod prune;
 mod reopen;
 mod scene;
 mod tower;

@@ -3,6 +3,7 @@
 use crate::bridge::BridgeHandle;
 use crate::engine::shared::Shared;
 use crate::engine::view::View;
+use crate::engine::wording;
 use alloy_primitives::{Address, B256, U256, keccak256};
 use lockstep_bridge::courier::TransferView;
 use lockstep_bridge::error::BridgeError;
@@ -27,6 +28,9 @@ use std::sync::Arc;
 const OPEN_GAS: u64 = 65_000;
 const CHALLENGE_GAS: u64 = 90_000;
 const CLOSE_GAS: u64 = 100_000;
+
+/// Scope of the names of transfers to L1.
+const TO_L1: &[u8] = b"to-l1";
 
 fn refused(kind: FailureKind, message: impl Into<String>) -> Failure {
     Failure::new(kind, message).safe("nothing was sent; no money has moved")
@@ -122,12 +126,13 @@ fn payment(view: &View, amount: Option<Amount>) -> Result<EntryCall, Failure> {
     }
 }
 
-pub(super) async fn fund(shared: &Arc<Shared>, call: &Fund) -> Result<Transfer, Failure> {
+/// What funding a channel takes; none if the transfer of this name is under way already.
+pub(super) fn plan_fund(shared: &Shared, call: &Fund) -> Result<Option<FundOrder>, Failure> {
     let bridge = ready(shared)?;
     let view = shared.registry.find(call.channel_id.0)?.view();
     let id = name(call.channel_id.0.0.as_slice(), call.idempotency_key.as_ref())?;
-    if let Some(known) = bridge.transfers().into_iter().find(|known| known.transfer.id == id) {
-        return Ok(describe(shared, &known));
+    if bridge.transfers().iter().any(|known| known.transfer.id == id) {
+        return Ok(None);
     }
     let entry = payment(&view, call.amount.map(|amount| amount.0))?;
     if matches!(entry, EntryCall::Open { .. }) && bridge.carries(call.channel_id.0) {
@@ -143,7 +148,7 @@ pub(super) async fn fund(shared: &Arc<Shared>, call: &Fund) -> Result<Transfer, 
             return Err(refused(FailureKind::UnknownToken, "L1 has no such token"));
         }
     };
-    let order = FundOrder {
+    Ok(Some(FundOrder {
         id,
         payer: bridge.l1_account(),
         refund_to: shared.settings.account,
@@ -151,19 +156,34 @@ pub(super) async fn fund(shared: &Arc<Shared>, call: &Fund) -> Result<Transfer, 
         channel_id: call.channel_id.0,
         call: entry,
         l1_token,
+    }))
+}
+
+/// The transfer that a caller has named before.
+fn known(shared: &Shared, id: B256) -> Result<Transfer, Failure> {
+    let transfers = bridge(shared)?.transfers();
+    let known = transfers.iter().find(|known| known.transfer.id == id);
+    known.map(|known| describe(shared, known)).ok_or_else(wording::stopping)
+}
+
+pub(super) async fn fund(shared: &Arc<Shared>, call: &Fund) -> Result<Transfer, Failure> {
+    let Some(order) = plan_fund(shared, call)? else {
+        let id = name(call.channel_id.0.0.as_slice(), call.idempotency_key.as_ref())?;
+        return known(shared, id);
     };
-    let view = bridge.fund(&order).await.map_err(|error| failure(&error))?;
+    let view = bridge(shared)?.fund(&order).await.map_err(|error| failure(&error))?;
     Ok(describe(shared, &view))
 }
 
-pub(super) async fn withdraw(
-    shared: &Arc<Shared>,
+/// What taking money to L1 takes; none if the transfer of this name is under way already.
+pub(super) fn plan_withdraw(
+    shared: &Shared,
     call: &WithdrawToL1,
-) -> Result<Transfer, Failure> {
+) -> Result<Option<WithdrawOrder>, Failure> {
     let bridge = ready(shared)?;
-    let id = name(b"to-l1", call.idempotency_key.as_ref())?;
-    if let Some(known) = bridge.transfers().into_iter().find(|known| known.transfer.id == id) {
-        return Ok(describe(shared, &known));
+    let id = name(TO_L1, call.idempotency_key.as_ref())?;
+    if bridge.transfers().iter().any(|known| known.transfer.id == id) {
+        return Ok(None);
     }
     let evm = |account: AccountRef| match account {
         AccountRef::Evm(address) => Ok(address),
@@ -172,15 +192,24 @@ pub(super) async fn withdraw(
         }
     };
     let own = bridge.payers();
-    let order = WithdrawOrder {
+    Ok(Some(WithdrawOrder {
         id,
         owner: own.l2,
         prover: own.l1,
         recipient: call.recipient.map_or(Ok(own.l1), |to| evm(to.0))?,
         l2_token: call.token.map_or(Ok(Address::ZERO), |token| evm(token.0))?,
         amount: call.amount.0,
+    }))
+}
+
+pub(super) async fn withdraw(
+    shared: &Arc<Shared>,
+    call: &WithdrawToL1,
+) -> Result<Transfer, Failure> {
+    let Some(order) = plan_withdraw(shared, call)? else {
+        return known(shared, name(TO_L1, call.idempotency_key.as_ref())?);
     };
-    let view = bridge.withdraw(&order).await.map_err(|error| failure(&error))?;
+    let view = bridge(shared)?.withdraw(&order).await.map_err(|error| failure(&error))?;
     Ok(describe(shared, &view))
 }
 

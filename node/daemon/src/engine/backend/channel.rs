@@ -22,8 +22,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
-/// How long an open waits for the link to the other node.
-const REACH: Duration = Duration::from_secs(15);
+/// How long an open looks for the other node.
+const REACH: Duration = Duration::from_secs(30);
 /// Channels in one answer, unless the caller says.
 const PAGE: u32 = 100;
 /// The most in one answer.
@@ -118,8 +118,8 @@ pub(super) async fn check_funds(
 /// Offers a channel to another node.
 pub(super) async fn open(shared: &Arc<Shared>, call: &OpenChannel) -> Result<Channel, Failure> {
     let (contact, wanted) = plan_open(shared, call).await?;
-    let session = peer::reach(shared, &contact, REACH).await?;
-    let handle = opening::open(shared, contact, &session, &wanted).await?;
+    peer::reach(shared, &contact, REACH).await?;
+    let handle = opening::open(shared, contact, &wanted).await?;
     Ok(describe::channel(shared, &handle.view()))
 }
 
@@ -175,13 +175,21 @@ pub(super) async fn join(shared: &Arc<Shared>, call: &JoinChannel) -> Result<Cha
     Ok(describe::channel(shared, &handle.view()))
 }
 
+fn no_offer(channel_id: ChannelId) -> Failure {
+    Failure::new(FailureKind::UnknownOffer, format!("no offer of channel {channel_id} waits"))
+        .safe("nothing was done")
+}
+
+/// What would be declined.
+pub(super) fn plan_reject(shared: &Shared, call: &RejectChannel) -> Result<(), Failure> {
+    let channel_id = call.channel_id.0;
+    shared.offers.get(channel_id).map(drop).ok_or_else(|| no_offer(channel_id))
+}
+
 /// Declines an offer.
 pub(super) fn reject(shared: &Shared, call: &RejectChannel) -> Result<(), Failure> {
     let channel_id = call.channel_id.0;
-    let offer = shared.offers.remove(channel_id).ok_or_else(|| {
-        Failure::new(FailureKind::UnknownOffer, format!("no offer of channel {channel_id} waits"))
-            .safe("nothing was done")
-    })?;
+    let offer = shared.offers.remove(channel_id).ok_or_else(|| no_offer(channel_id))?;
     let message = PeerMessage::OpenReject { reason: RejectReason::Policy };
     if let Err(error) = shared.network.send(&offer.peer, channel_id, &message) {
         tracing::debug!(%channel_id, error = %error, "a refusal was not sent");

@@ -1,6 +1,6 @@
 //! What happened, by index.
 
-use super::{describe, payment};
+use super::{describe, history};
 use crate::engine::feeds::count_of;
 use crate::engine::shared::Shared;
 use crate::engine::wording;
@@ -57,7 +57,7 @@ fn event(shared: &Shared, entry: &Entry) -> Event {
 }
 
 fn body(shared: &Shared, entry: &Entry) -> EventBody {
-    if let Some(payment) = payment::of_entry(shared, entry) {
+    if let Some(payment) = history::of_entry(shared, entry) {
         return EventBody::Payment { payment: Box::new(payment) };
     }
     let (what, message) = words(&entry.notice);

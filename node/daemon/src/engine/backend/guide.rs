@@ -4,6 +4,7 @@ use super::{describe, peer};
 use crate::engine::event::Event;
 use crate::engine::recovery;
 use crate::engine::registry::Handle;
+use crate::engine::retire::proof_path;
 use crate::engine::shared::Shared;
 use crate::engine::wording;
 use lockstep_core::message::SignedState;
@@ -11,6 +12,7 @@ use lockstep_rpc::failure::{Failure, FailureKind};
 use lockstep_rpc::types::{Backup, BackupReport, ChannelCall, Proof, Recover, RecoverReport};
 use lockstep_store::backup::{self, BackupKey};
 use lockstep_store::proof::Proof as ProofFile;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -27,7 +29,10 @@ pub(super) async fn export_proof(
     shared: &Arc<Shared>,
     call: &ChannelCall,
 ) -> Result<Proof, Failure> {
-    let handle = shared.registry.find(call.channel_id.0)?;
+    let handle = match shared.registry.find(call.channel_id.0) {
+        Ok(handle) => handle,
+        Err(unknown) => return kept_proof(shared, call).await.ok_or(unknown),
+    };
     let (answer, answered) = oneshot::channel();
     handle.post_urgent(Event::Evidence(answer))?;
     let evidence = answered.await.map_err(|_| wording::stopping())??;
@@ -48,18 +53,34 @@ pub(super) async fn export_proof(
     Ok(Proof { channel_id: call.channel_id, version, proof })
 }
 
-/// Writes a backup of everything that is durable now.
-pub(super) async fn backup(shared: &Arc<Shared>, call: &Backup) -> Result<BackupReport, Failure> {
+/// The proof of a channel that was settled long ago: all that is kept of it.
+async fn kept_proof(shared: &Arc<Shared>, call: &ChannelCall) -> Option<Proof> {
+    let path = proof_path(&shared.settings.data_dir, call.channel_id.0);
+    let read = tokio::task::spawn_blocking(move || ProofFile::import(&path)).await;
+    let file = read.ok()?.ok()?;
+    let proof = serde_json::from_str(&file.to_json().ok()?).ok()?;
+    let version = file.signed().state.version.0;
+    Some(Proof { channel_id: call.channel_id, version, proof })
+}
+
+/// Where a backup would be written.
+pub(super) fn plan_backup(shared: &Shared, call: &Backup) -> Result<PathBuf, Failure> {
     let name = match &call.file_name {
         Some(name) => checked_name(name)?.to_owned(),
         None => format!("lockstep-{}.backup", shared.clock.unix_secs()),
     };
-    let folder = shared.settings.data_dir.join("backups");
-    let path = folder.join(&name);
+    let path = shared.settings.data_dir.join("backups").join(name);
     if path.exists() {
         let message = format!("{} exists already", path.display());
         return Err(Failure::new(FailureKind::BadFile, message).safe("nothing was written"));
     }
+    Ok(path)
+}
+
+/// Writes a backup of everything that is durable now.
+pub(super) async fn backup(shared: &Arc<Shared>, call: &Backup) -> Result<BackupReport, Failure> {
+    let path = plan_backup(shared, call)?;
+    let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
     let secret = shared.keys.keys().backup_secret().map_err(|error| {
         Failure::new(FailureKind::Internal, wording::chain_of(&error)).safe("nothing was written")
     })?;
@@ -96,6 +117,7 @@ pub(super) async fn recover(
     shared: &Arc<Shared>,
     call: &Recover,
 ) -> Result<RecoverReport, Failure> {
+    plan_recover(shared, call)?;
     let wait = call.wait_millis.unwrap_or(RECOVER_MILLIS).min(MAX_RECOVER_MILLIS);
     let wait = Duration::from_millis(wait);
     let asks_towers = call.from_towers.unwrap_or_default();
@@ -131,9 +153,21 @@ pub(super) async fn recover(
         add(&mut report, &found);
         report.warnings.extend(warnings);
     }
+    Ok(report)
+}
+
+/// What can be said of a recovery before anybody is asked.
+pub(super) fn plan_recover(shared: &Shared, call: &Recover) -> Result<(), Failure> {
+    let asks_towers = call.from_towers.unwrap_or_default();
     if call.proof.is_none() && call.invite.is_none() && !asks_towers {
         let message = "say the counterparty's invite, give a proof file, or ask the towers";
         return Err(Failure::new(FailureKind::Refused, message).safe("nothing was done"));
     }
-    Ok(report)
+    if let Some(proof) = &call.proof {
+        recovery::read_proof(shared, &proof.to_string())?;
+    }
+    if let Some(invite) = &call.invite {
+        peer::read_invite(shared, invite)?;
+    }
+    if asks_towers { recovery::check_towers(shared) } else { Ok(()) }
 }

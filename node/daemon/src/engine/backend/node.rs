@@ -149,17 +149,25 @@ fn balances(shared: &Shared) -> Vec<AssetBalance> {
     all
 }
 
+/// Every account with every asset, from the start on: what is not known yet is said to be so.
 fn accounts(shared: &Shared) -> Vec<AccountBalance> {
     let holdings = lock(&shared.holdings).clone();
-    holdings
-        .iter()
-        .map(|holding| AccountBalance {
-            account: Text(AccountRef::Evm(holding.account)),
-            role: if holding.account == shared.settings.account { "owner" } else { "sender" }
-                .to_owned(),
-            asset: shared.settings.describe(AccountRef::Evm(holding.token)),
-            balance: Text(holding.balance),
-            block_number: holding.block_number,
-        })
-        .collect()
+    let assets = &shared.settings.assets;
+    let all =
+        shared.accounts.iter().flat_map(|account| assets.iter().map(move |asset| (account, asset)));
+    all.map(|(account, asset)| {
+        let is_meant = |holding: &&Holding| {
+            holding.account == *account && AccountRef::Evm(holding.token) == asset.token.0
+        };
+        let known = holdings.iter().find(is_meant);
+        let role = if *account == shared.settings.account { "owner" } else { "sender" };
+        AccountBalance {
+            account: Text(AccountRef::Evm(*account)),
+            role: role.to_owned(),
+            asset: asset.clone(),
+            balance: known.map(|holding| Text(holding.balance)),
+            block_number: known.and_then(|holding| holding.block_number),
+        }
+    })
+    .collect()
 }

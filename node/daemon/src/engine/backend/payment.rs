@@ -1,29 +1,22 @@
-//! Payments and invoices.
+//! Payments: planned, ordered, and what became of them.
 
-use super::event;
+use super::history::{count_ended, find, look_up, payment_of};
+use super::invoice::payable;
 use crate::engine::event::Event;
-use crate::engine::invoice::InvoiceText;
 use crate::engine::ledger::{Claim, Reserved};
-use crate::engine::order::{PayOrder, Standing, Taken, Tally};
+use crate::engine::order::{PayOrder, Taken, Tally};
 use crate::engine::registry::Handle;
 use crate::engine::shared::Shared;
 use crate::engine::view::View;
 use crate::engine::wording;
 use alloy_primitives::{B256, keccak256};
-use lockstep_core::ids::{ChannelId, InvoiceId, PaymentId, Sequence};
-use lockstep_core::input::Command;
+use lockstep_core::ids::{ChannelId, PaymentId, Sequence};
 use lockstep_core::money::Amount;
-use lockstep_core::output::Notice;
-use lockstep_core::record::{Invoice as KnownInvoice, InvoiceStatus, Phase};
-use lockstep_core::time::BlockTimestamp;
+use lockstep_core::record::Phase;
 use lockstep_core::update::{Action, MAX_PENDING_UPDATES, Memo, Payment as CorePayment};
 use lockstep_rpc::backend::Spender;
 use lockstep_rpc::failure::{Failure, FailureKind};
-use lockstep_rpc::types::{
-    BatchReceipt, CreateInvoice, Direction, GetPayment, Invoice, InvoiceCall, InvoiceState,
-    ListPayments, Pay, PayBatch, Payment, PaymentPage, PaymentState, Text,
-};
-use lockstep_store::feed::{self, Count, Entry};
+use lockstep_rpc::types::{BatchReceipt, Pay, PayBatch, Payment, PaymentState, Text};
 use lockstep_store::request::Request;
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,16 +29,6 @@ const WAIT_MILLIS: u64 = 10_000;
 const MAX_WAIT_MILLIS: u64 = 90_000;
 /// How long is looked for what the history says of a payment that is made. Its answer does not depend on that.
 const LOOK_UP: Duration = Duration::from_secs(3);
-/// Payments in one answer, unless the caller says.
-const PAGE: u32 = 100;
-/// The most in one answer.
-const MAX_PAGE: u32 = 1_000;
-/// How many of the newest payments are looked through for one by its name.
-const LOOK_BACK: u64 = 50_000;
-/// How long an invoice may be paid, unless the caller says. Source: protocol §8. Units: seconds.
-const INVOICE_SECS: u64 = 3_600;
-/// The longest that an invoice may be paid. Units: seconds.
-const MAX_INVOICE_SECS: u64 = 30 * 24 * 3_600;
 
 /// What a payment will be.
 pub(super) struct Planned {
@@ -61,7 +44,7 @@ pub(super) async fn plan(
     spender: Spender,
 ) -> Result<Planned, Failure> {
     let invoice = match &call.invoice {
-        Some(text) => Some(payable_invoice(shared, text)?),
+        Some(text) => Some(payable(shared, text)?),
         None => None,
     };
     let channel_id = match (&invoice, call.channel_id) {
@@ -122,7 +105,7 @@ pub(super) async fn plan_batch(
     planned(shared, call.channel_id.0, payments, spender)
 }
 
-fn memo_of(text: &str) -> Result<Memo, Failure> {
+pub(super) fn memo_of(text: &str) -> Result<Memo, Failure> {
     Memo::new(text.as_bytes().to_vec()).map_err(|error| {
         Failure::new(FailureKind::Refused, error.to_string()).safe("nothing was paid")
     })
@@ -167,7 +150,7 @@ fn planned(
     Ok(Planned { handle, actions, total })
 }
 
-fn check_payable(view: &View) -> Result<(), Failure> {
+pub(super) fn check_payable(view: &View) -> Result<(), Failure> {
     let refused = |kind, message: String| Err(Failure::new(kind, message).safe("nothing was paid"));
     if let Some(reason) = view.marks.frozen {
         return refused(FailureKind::Frozen, wording::freeze_reason(reason).to_owned());
@@ -187,36 +170,6 @@ fn check_payable(view: &View) -> Result<(), Failure> {
             refused(FailureKind::WrongPhase, "the channel is closing or closed".to_owned())
         }
     }
-}
-
-/// An invoice that we may pay.
-fn payable_invoice(shared: &Shared, text: &str) -> Result<InvoiceText, Failure> {
-    let invoice = InvoiceText::from_text(text).map_err(|error| {
-        Failure::new(FailureKind::BadInvoice, error.to_string())
-            .safe("nothing was paid")
-            .advice("copy the whole invoice again")
-    })?;
-    let refused = |kind, message: &str| Err(Failure::new(kind, message).safe("nothing was paid"));
-    if invoice.domain != shared.settings.domain {
-        return refused(FailureKind::WrongNetwork, "the invoice is of another network or contract");
-    }
-    if invoice.payee == shared.node_id {
-        return refused(FailureKind::OwnNode, "the invoice is this node's own");
-    }
-    let Some(handle) = shared.registry.get(invoice.channel_id) else {
-        return refused(FailureKind::BadInvoice, "the invoice is for a channel that is not ours");
-    };
-    if handle.peer != invoice.payee {
-        return refused(
-            FailureKind::BadInvoice,
-            "the invoice names another payee than its channel has",
-        );
-    }
-    if shared.chain_time().finalized() > invoice.expiry {
-        return refused(FailureKind::InvoiceExpired, "the invoice's time is over")
-            .map_err(|failure: Failure| failure.advice("ask the payee for a new one"));
-    }
-    Ok(invoice)
 }
 
 /// Pays.
@@ -416,284 +369,6 @@ async fn wait(ended: oneshot::Receiver<Tally>, millis: Option<u64>) -> Option<Ta
     match tokio::time::timeout(Duration::from_millis(millis), ended).await {
         Ok(Ok(tally)) => Some(tally),
         Ok(Err(_)) | Err(_) => None,
-    }
-}
-
-/// What the channel knows of payments of ours without the history.
-async fn standing(handle: &Handle, first: Sequence, count: u32) -> Result<Standing, Failure> {
-    let (answer, answered) = oneshot::channel();
-    handle.post_urgent(Event::Standing { first, count, answer })?;
-    answered.await.map_err(|_| wording::stopping())
-}
-
-/// One payment of ours by its sequence.
-async fn find(
-    shared: &Arc<Shared>,
-    handle: &Handle,
-    sequence: Sequence,
-) -> Result<Payment, Failure> {
-    let view = handle.view();
-    let payer = view.side();
-    let id = PaymentId { channel_id: handle.channel_id, payer, sequence };
-    let standing = standing(handle, sequence, 1).await?;
-    if let Some(Action::Pay(payment)) = standing.pending.get(&sequence) {
-        let now = shared.clock.unix_secs();
-        return Ok(payment_of(shared, &view, id, payment, PaymentState::Pending, now));
-    }
-    look_up(shared, id).await
-}
-
-async fn look_up(shared: &Arc<Shared>, id: PaymentId) -> Result<Payment, Failure> {
-    let next = event::next_index(shared, Count::Payments).await?;
-    // What was told since the counts were read is found, too.
-    let mut end = next.saturating_add(u64::from(MAX_PAGE));
-    let oldest = next.saturating_sub(LOOK_BACK);
-    while end > oldest {
-        let from = end.saturating_sub(u64::from(MAX_PAGE));
-        let limit = usize::try_from(MAX_PAGE).unwrap_or(usize::MAX);
-        let page = event::read(shared, Count::Payments, from, limit).await?;
-        let found = page.iter().rev().filter(|entry| entry.channel_id == id.channel_id);
-        let mut found = found.filter_map(|entry| of_entry(shared, entry));
-        if let Some(payment) = found.find(|payment| payment.payment_id.0 == id) {
-            return Ok(payment);
-        }
-        end = from;
-    }
-    let message = format!("no payment {} is among the newest {LOOK_BACK}", Text(id));
-    Err(Failure::new(FailureKind::UnknownPayment, message)
-        .advice("`lockstep payments` lists them by index"))
-}
-
-/// How many payments of a request are final and have failed.
-async fn count_ended(
-    shared: &Shared,
-    handle: &Handle,
-    request: &Request,
-) -> Result<(u32, u32), Failure> {
-    let standing = standing(handle, request.first, request.count).await?;
-    let pending = u32::try_from(standing.pending.len()).unwrap_or(u32::MAX);
-    let ended = request.count.saturating_sub(pending);
-    let payer = handle.view().side();
-    let range = request.first.0..request.first.0.saturating_add(u64::from(request.count));
-    let next = event::next_index(shared, Count::Payments).await?;
-    let mut failed: u32 = 0;
-    let mut from = next.saturating_sub(LOOK_BACK);
-    loop {
-        let limit = usize::try_from(MAX_PAGE).unwrap_or(usize::MAX);
-        let page = event::read(shared, Count::Payments, from, limit).await?;
-        let Some(last) = page.last() else { break };
-        from = last.index.saturating_add(1);
-        for entry in &page {
-            if let Notice::Failed { id, .. } = &entry.notice
-                && id.channel_id == request.channel_id
-                && id.payer == payer
-                && range.contains(&id.sequence.0)
-            {
-                failed = failed.saturating_add(1);
-            }
-        }
-    }
-    Ok((ended.saturating_sub(failed), failed))
-}
-
-/// One payment by its name.
-pub(super) async fn get(shared: &Arc<Shared>, call: &GetPayment) -> Result<Payment, Failure> {
-    let id = call.payment_id.0;
-    let handle = shared.registry.find(id.channel_id)?;
-    if handle.view().side() == id.payer {
-        find(shared, &handle, id.sequence).await
-    } else {
-        look_up(shared, id).await
-    }
-}
-
-/// Payments by index.
-pub(super) async fn list(
-    shared: &Arc<Shared>,
-    call: &ListPayments,
-) -> Result<PaymentPage, Failure> {
-    let limit = usize::try_from(call.limit.unwrap_or(PAGE).min(MAX_PAGE)).unwrap_or(usize::MAX);
-    if call.newest_first.unwrap_or(false) {
-        return list_newest(shared, call, limit).await;
-    }
-    let mut payments: Vec<Payment> = Vec::new();
-    let mut next = call.from_index.unwrap_or(0);
-    let end = next.saturating_add(LOOK_BACK);
-    while payments.len() < limit && next < end {
-        let room = limit.saturating_sub(payments.len());
-        let page = event::read(shared, Count::Payments, next, room).await?;
-        let Some(last) = page.last() else { break };
-        next = last.index.saturating_add(1);
-        payments.extend(page.iter().filter(is_meant(call)).filter_map(|e| of_entry(shared, e)));
-    }
-    Ok(PaymentPage { payments, next_index: Some(next) })
-}
-
-async fn list_newest(
-    shared: &Arc<Shared>,
-    call: &ListPayments,
-    limit: usize,
-) -> Result<PaymentPage, Failure> {
-    let newest = shared
-        .journal
-        .look(|journal| feed::next_index(journal.engine(), Count::Payments))
-        .await
-        .map_err(|error| wording::not_durable(&error))?
-        .map_err(|error| Failure::new(FailureKind::Internal, wording::chain_of(&error)))?;
-    let mut end = call.from_index.map_or(newest, |from| from.saturating_add(1).min(newest));
-    let oldest = end.saturating_sub(LOOK_BACK);
-    let mut payments: Vec<Payment> = Vec::new();
-    while payments.len() < limit && end > oldest {
-        let room = limit.saturating_sub(payments.len());
-        let step = u64::try_from(room).unwrap_or(u64::MAX).min(end);
-        let from = end.saturating_sub(step);
-        let size = usize::try_from(step).unwrap_or(usize::MAX);
-        let page = event::read(shared, Count::Payments, from, size).await?;
-        let newest_first = page.iter().rev().filter(is_meant(call));
-        payments.extend(newest_first.filter_map(|entry| of_entry(shared, entry)));
-        end = from;
-    }
-    Ok(PaymentPage { payments, next_index: end.checked_sub(1) })
-}
-
-fn is_meant(call: &ListPayments) -> impl Fn(&&Entry) -> bool {
-    let channel_id = call.channel_id.map(|channel_id| channel_id.0);
-    move |entry| channel_id.is_none_or(|wanted| entry.channel_id == wanted)
-}
-
-/// The payment of a counted line, if it is about one.
-pub(super) fn of_entry(shared: &Shared, entry: &Entry) -> Option<Payment> {
-    let Some(Action::Pay(payment)) = feed::action_of(entry) else { return None };
-    let view = shared.registry.get(entry.channel_id)?.view();
-    let (id, state, version, problem) = if let Notice::Applied { id, version, .. } = &entry.notice {
-        (*id, PaymentState::Final, Some(version.0), None)
-    } else if let Notice::Failed { id, reason } = &entry.notice {
-        let problem = Some(wording::reject_reason(*reason).to_owned());
-        (*id, PaymentState::Failed, None, problem)
-    } else {
-        return None;
-    };
-    let mut shown = payment_of(shared, &view, id, payment, state, entry.at_secs);
-    shown.index = Some(entry.index);
-    shown.version = version;
-    shown.problem = problem;
-    Some(shown)
-}
-
-fn payment_of(
-    shared: &Shared,
-    view: &View,
-    id: PaymentId,
-    payment: &CorePayment,
-    state: PaymentState,
-    at: u64,
-) -> Payment {
-    let memo = payment.memo.as_bytes();
-    let memo = std::str::from_utf8(memo).ok().filter(|text| !text.is_empty());
-    let is_own = id.payer == view.side();
-    Payment {
-        index: None,
-        payment_id: Text(id),
-        channel_id: Text(id.channel_id),
-        counterparty: Text(view.setup.peer),
-        direction: if is_own { Direction::Sent } else { Direction::Received },
-        asset: shared.settings.describe(view.setup.terms.token),
-        amount: Text(payment.amount),
-        memo: memo.map(ToOwned::to_owned),
-        invoice_id: payment.invoice.map(Text),
-        state,
-        version: None,
-        problem: None,
-        at,
-    }
-}
-
-/// Makes an invoice.
-pub(super) async fn create_invoice(
-    shared: &Arc<Shared>,
-    call: &CreateInvoice,
-) -> Result<Invoice, Failure> {
-    shared.check_can_sign()?;
-    let channel_id = call.channel_id.0;
-    let handle = shared.registry.find(channel_id)?;
-    check_payable(&handle.view()).map_err(|failure| failure.safe("nothing was done"))?;
-    let secs = call.expiry_secs.unwrap_or(INVOICE_SECS);
-    if secs == 0 || secs > MAX_INVOICE_SECS {
-        let message = format!("an invoice may be paid for 1 to {MAX_INVOICE_SECS} seconds");
-        return Err(Failure::new(FailureKind::Refused, message).safe("nothing was done"));
-    }
-    let now = shared.chain_time().finalized();
-    let expiry = now.checked_add_secs(secs).unwrap_or(BlockTimestamp(u64::MAX));
-    let memo = call.memo.as_deref().map(memo_of).transpose()?.unwrap_or_default();
-    let mut id = [0; 32];
-    getrandom::fill(&mut id).map_err(|error| {
-        Failure::new(FailureKind::Internal, format!("no randomness: {error}"))
-            .safe("nothing was done")
-    })?;
-    let id = InvoiceId(id.into());
-    let amount = call.amount.0;
-    super::channel::order(shared, channel_id, Command::AddInvoice { id, amount, expiry }).await?;
-    let text = InvoiceText {
-        domain: shared.settings.domain,
-        channel_id,
-        payee: shared.node_id,
-        id,
-        amount,
-        expiry,
-        memo,
-    };
-    Ok(invoice(shared, &text, InvoiceState::Open))
-}
-
-/// Reads an invoice.
-pub(super) async fn decode_invoice(
-    shared: &Arc<Shared>,
-    call: &InvoiceCall,
-) -> Result<Invoice, Failure> {
-    let text = InvoiceText::from_text(&call.invoice).map_err(|error| {
-        Failure::new(FailureKind::BadInvoice, error.to_string())
-            .advice("copy the whole invoice again")
-    })?;
-    let state = invoice_state(shared, &text).await?;
-    Ok(invoice(shared, &text, state))
-}
-
-async fn invoice_state(shared: &Shared, text: &InvoiceText) -> Result<InvoiceState, Failure> {
-    let is_here = text.domain == shared.settings.domain;
-    let Some(handle) = shared.registry.get(text.channel_id).filter(|_| is_here) else {
-        return Ok(InvoiceState::Foreign);
-    };
-    let is_expired = shared.chain_time().finalized() > text.expiry;
-    let by_time = if is_expired { InvoiceState::Expired } else { InvoiceState::Open };
-    if text.payee != shared.node_id {
-        return Ok(by_time);
-    }
-    let (answer, answered) = oneshot::channel();
-    handle.post(Event::Invoice(text.id, answer))?;
-    let known = answered.await.map_err(|_| wording::stopping())?;
-    Ok(match known {
-        Some(KnownInvoice { status: InvoiceStatus::Paid { .. }, .. }) => InvoiceState::Paid,
-        Some(KnownInvoice { status: InvoiceStatus::Open, .. }) => by_time,
-        // Dropped to make room, which only happens after its time.
-        None => InvoiceState::Expired,
-    })
-}
-
-fn invoice(shared: &Shared, text: &InvoiceText, state: InvoiceState) -> Invoice {
-    let view = shared.registry.get(text.channel_id).map(|handle| handle.view());
-    let token = view.map_or_else(|| shared.settings.coin(), |view| view.setup.terms.token);
-    let memo = std::str::from_utf8(text.memo.as_bytes()).ok().filter(|memo| !memo.is_empty());
-    Invoice {
-        invoice: text.to_text(),
-        invoice_id: Text(text.id),
-        channel_id: Text(text.channel_id),
-        payee: Text(text.payee),
-        is_ours: text.payee == shared.node_id,
-        token: Text(token),
-        amount: Text(text.amount),
-        expires_at: text.expiry.0,
-        memo: memo.map(ToOwned::to_owned),
-        state,
     }
 }
 

@@ -36,6 +36,16 @@ pub(super) fn counts(shared: &Shared) -> TowerCounts {
     TowerCounts { known: count(all.len()), connected: count(connected) }
 }
 
+/// What removing a tower takes.
+pub(super) fn plan_remove(shared: &Shared, call: &TowerCall) -> Result<(), Failure> {
+    tower::find(shared, call.tower.0).map(drop)
+}
+
+/// What adding a tower takes.
+pub(super) fn plan_add(shared: &Shared, call: &AddTower) -> Result<NodeId, Failure> {
+    tower::plan(shared, &call.address).map(|known| known.address.key)
+}
+
 fn describe(shared: &Shared, key: NodeId, known: &Known) -> Tower {
     let (mut protected_channels, mut exposed_channels) = (0_u32, 0_u32);
     for handle in shared.registry.all() {

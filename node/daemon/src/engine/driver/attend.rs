@@ -1,6 +1,7 @@
 //! What a driver does about each event.
 
 use super::{Driver, StepError};
+use crate::engine::alarms;
 use crate::engine::event::{Barrier, Event};
 use crate::engine::order::{PayOrder, Standing};
 use crate::engine::wording;
@@ -61,6 +62,7 @@ impl Driver {
                 let standing = self.standing(first, count);
                 tell(answer, standing);
             }
+            Event::Invoices(answer) => tell(answer, self.channel.parts().invoices.clone()),
             Event::Evidence(answer) => {
                 let evidence = self.whole_evidence();
                 reply(answer, evidence);
@@ -92,6 +94,7 @@ impl Driver {
                     let standing = self.standing(first, count);
                     tell(answer, standing);
                 }
+                Event::Invoices(answer) => tell(answer, self.channel.parts().invoices.clone()),
                 Event::Invoice(id, answer) => {
                     tell(answer, self.channel.parts().invoices.get(&id).copied());
                 }
@@ -188,7 +191,11 @@ impl Driver {
             }
             SubmitterEvent::Included { tx, .. } => self.beside.transaction = Some(*tx),
             SubmitterEvent::Refused { revert, key } => {
-                let message = format!("the contract refuses {:?} for now: {revert:?}", key.kind);
+                let message = format!(
+                    "the contract refuses {} for now: {revert}. It is tried again while it is needed; {}",
+                    alarms::chain::call(key.kind),
+                    revert.advice()
+                );
                 tracing::warn!(%channel_id, message, "a call is refused");
                 self.beside.problem = Some(message);
             }

@@ -2,6 +2,7 @@
 
 use super::Driver;
 use crate::chain::{Revealed, call_budget};
+use crate::engine::alarms::{self, AlarmKind};
 use crate::engine::event::Event;
 use crate::engine::opening;
 use crate::engine::wording;
@@ -64,12 +65,12 @@ impl Driver {
     /// start, which the operator must hear of.
     fn leave_unsigned(&mut self, then: &AfterSigning) {
         let AfterSigning::Submit { obligation, .. } = then else { return };
-        let kind = obligation.key().kind;
+        let kind = alarms::chain::call(obligation.key().kind);
         let message = format!(
-            "{kind:?} is due on the chain, and our half of the newest state cannot be signed: what was agreed last \
+            "{kind} is due on the chain, and our half of the newest state cannot be signed: what was agreed last \
              was not written down before the signer stopped. Make room on the disk and restart the node at once"
         );
-        self.shared.alarm("callUnsigned", Some(self.channel.channel_id()), message);
+        self.shared.alarm(AlarmKind::CallUnsigned, Some(self.channel.channel_id()), message);
     }
 
     /// One signature for each request; none where the signer says no.
@@ -95,7 +96,7 @@ impl Driver {
                             "the signer refuses this channel: {error_text}. Nothing was sent; the channel \
                              can be closed with `lockstep force-close`"
                         );
-                        self.shared.alarm("signerRefuses", Some(channel_id), message.clone());
+                        self.shared.alarm(AlarmKind::SignerRefuses, Some(channel_id), message.clone());
                         self.beside.problem = Some(message);
                     } else if error.class() == ErrorClass::Fatal {
                         self.shared.stop_signing(&error_text);
@@ -241,7 +242,7 @@ impl Driver {
                     "the counterparty signed two states of version {version}. The proof is kept, nothing more \
                      is signed in this channel; close it with `lockstep force-close`"
                 );
-                self.shared.alarm("equivocation", Some(channel_id), message);
+                self.shared.alarm(AlarmKind::Equivocation, Some(channel_id), message);
             }
             Notice::Restored { reason } => {
                 tracing::error!(%channel_id, ?reason, "a channel has lost data and only closes");
@@ -249,7 +250,7 @@ impl Driver {
                     "{}. The channel signs nothing but its end; close it with `lockstep close`",
                     wording::restore_reason(*reason)
                 );
-                self.shared.alarm("channelRestored", Some(channel_id), message);
+                self.shared.alarm(AlarmKind::ChannelRestored, Some(channel_id), message);
             }
             Notice::Frozen { reason } => {
                 tracing::error!(%channel_id, ?reason, "a channel signs nothing more");

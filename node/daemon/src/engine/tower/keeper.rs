@@ -4,6 +4,7 @@ use super::access::{SessionKey, word};
 use super::leave;
 use super::possession::{self, Audit, record_of};
 use super::receipt::check;
+use crate::engine::alarms::AlarmKind;
 use crate::engine::event::Event;
 use crate::engine::registry::Handle;
 use crate::engine::shared::Shared;
@@ -174,7 +175,7 @@ fn tell_of_act(shared: &Shared, acted: &Acted) {
              not final; this node answers too, and `lockstep export-proof` gives what anybody can send"
         ),
     };
-    shared.alarm("towerActed", Some(channel_id), message);
+    shared.alarm(AlarmKind::TowerActed, Some(channel_id), message);
 }
 
 /// Brings everything that this tower lacks, one channel after the other. Payments go on meanwhile: of each channel
@@ -302,7 +303,11 @@ async fn take_receipt(
     let now = view.chain.finalized.timestamp;
     if let Err(fault) = check(signed, &view.setup, state, known.signer, now) {
         let words = format!("its receipt does not count: {}", wording::chain_of(&fault));
-        shared.alarm("towerMisbehaves", Some(view.channel_id), format!("a tower lies: {words}"));
+        shared.alarm(
+            AlarmKind::TowerMisbehaves,
+            Some(view.channel_id),
+            format!("a tower lies: {words}"),
+        );
         shared.towers.note(tower, |known| known.problem = Some(words));
         return false;
     }

@@ -5,6 +5,7 @@
 //! nothing until it proves it. Its receipt stays, as evidence.
 
 use super::Known;
+use crate::engine::alarms::AlarmKind;
 use crate::engine::event::Event;
 use crate::engine::shared::Shared;
 use crate::engine::wording;
@@ -267,7 +268,7 @@ async fn doubt(shared: &Shared, tower: NodeId, channel_id: ChannelId, why: &Unpr
         "a tower does not prove that it holds the channel: {words}. What it promised counts for nothing until it does; \
          its receipt stays as evidence (`lockstep tower receipts`). Add another tower"
     );
-    shared.alarm("towerUnproven", Some(channel_id), message);
+    shared.alarm(AlarmKind::TowerUnproven, Some(channel_id), message);
     shared.towers.note(&tower, |known| known.problem = Some(words));
     tell(shared, channel_id).await;
 }
@@ -275,7 +276,7 @@ async fn doubt(shared: &Shared, tower: NodeId, channel_id: ChannelId, why: &Unpr
 async fn believe(shared: &Shared, tower: NodeId, channel_id: ChannelId) {
     if shared.towers.believe(tower, channel_id) {
         if !shared.towers.is_doubted(channel_id) {
-            shared.alarms.clear("towerUnproven", Some(channel_id));
+            shared.alarms.clear(AlarmKind::TowerUnproven, Some(channel_id));
         }
         tell(shared, channel_id).await;
     }

@@ -1,5 +1,6 @@
 //! What the operator should know about towers: all of them gone, income that waits, money unprotected.
 
+use crate::engine::alarms::AlarmKind;
 use crate::engine::registry::Handle;
 use crate::engine::shared::Shared;
 use crate::engine::view::View;
@@ -46,7 +47,7 @@ fn watch_links(shared: &Shared, live: &[&Arc<View>]) {
     let are_all_gone = !towers.is_empty()
         && towers.iter().all(|(_, known)| !known.is_connected && is_gone(known.gone_since_millis));
     if !are_all_gone {
-        shared.alarms.clear("towersDown", None);
+        shared.alarms.clear(AlarmKind::TowersDown, None);
         return;
     }
     let stops = live.iter().any(|view| view.shelter.policy != TowerPolicy::Async);
@@ -60,7 +61,7 @@ fn watch_links(shared: &Shared, live: &[&Arc<View>]) {
          list` says why",
         towers.len()
     );
-    shared.alarm("towersDown", None, message);
+    shared.alarm(AlarmKind::TowersDown, None, message);
 }
 
 fn watch_income(shared: &Shared, view: &View) {
@@ -69,9 +70,9 @@ fn watch_income(shared: &Shared, view: &View) {
         let message = "too few towers have answered in time; instead of the quorum the bound of \
                        `towers.max_unprotected` holds until they do"
             .to_owned();
-        shared.alarm("towerQuorumMissed", Some(id), message);
+        shared.alarm(AlarmKind::TowerQuorumMissed, Some(id), message);
     } else {
-        shared.alarms.clear("towerQuorumMissed", Some(id));
+        shared.alarms.clear(AlarmKind::TowerQuorumMissed, Some(id));
     }
     let has_stopped = shelter.is_waiting || shelter.has_declined;
     if has_stopped && shelter.unprotected > Amount::ZERO {
@@ -81,8 +82,8 @@ fn watch_income(shared: &Shared, view: &View) {
              the newest. Payments from it go on. Bring a tower back, add one, or raise `towers.max_unprotected`",
             shared.settings.words(token, shelter.unprotected)
         );
-        shared.alarm("incomeWaits", Some(id), message);
+        shared.alarm(AlarmKind::IncomeWaits, Some(id), message);
     } else {
-        shared.alarms.clear("incomeWaits", Some(id));
+        shared.alarms.clear(AlarmKind::IncomeWaits, Some(id));
     }
 }
