@@ -17,7 +17,6 @@ use crate::engine::wording;
 use lockstep_core::chain::ChannelStatus;
 use lockstep_core::commit::{Durable, recover};
 use lockstep_core::digest::SigningDomain;
-use lockstep_core::error::ErrorClass;
 use lockstep_core::ids::{AccountRef, ChannelId, NodeId, Side};
 use lockstep_core::message::SignedState;
 use lockstep_core::money::Amount;
