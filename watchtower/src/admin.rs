@@ -16,6 +16,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
+use crate::holding::Holdings;
 use crate::news::News;
 use crate::store::{TowerStore, TowerStoreError};
 use crate::tower::name_of;
@@ -58,6 +59,8 @@ impl Counters {
 pub struct Admin {
     /// The store.
     pub store: TowerStore,
+    /// What is kept, by its hashes.
+    pub holdings: Arc<Holdings>,
     /// The server.
     pub server: TowerServer,
     /// How each chain stands.
@@ -148,7 +151,7 @@ impl Admin {
     }
 
     async fn stats(&self) -> Result<Value, TowerStoreError> {
-        let totals = self.store.totals().await?;
+        let totals = self.store.totals(self.holdings.count()).await?;
         let sessions = self.server.counts().await.map(|counts| counts.sessions).unwrap_or(0);
         let chains: Vec<Value> = self
             .health()
@@ -204,7 +207,7 @@ impl Admin {
     }
 
     async fn metrics(&self) -> Result<String, TowerStoreError> {
-        let totals = self.store.totals().await?;
+        let totals = self.store.totals(self.holdings.count()).await?;
         let sessions = self.server.counts().await.map(|counts| counts.sessions).unwrap_or(0);
         let sessions = u64::try_from(sessions).unwrap_or(u64::MAX);
         let mut page = Page::default();

@@ -66,6 +66,28 @@ pub struct ChainConfig {
     /// The most that one challenge may cost. Units: wei.
     #[serde(default = "max_fee")]
     pub max_fee_wei: u64,
+    /// The L1 that the chain settles on: the way for answers that its sequencer does not take.
+    pub l1: Option<L1Config>,
+}
+
+/// The L1 of a rollup.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct L1Config {
+    /// Its RPC endpoints; at least two of different providers.
+    pub endpoints: Vec<String>,
+    /// How the rollup is bridged: a file as `deploy/networks` has them.
+    pub network: PathBuf,
+    /// The most that one forced answer may cost. Units: wei.
+    #[serde(default = "max_fee")]
+    pub max_fee_wei: u64,
+}
+
+impl L1Config {
+    /// The budget of one forced answer.
+    pub fn max_cost(&self) -> Amount {
+        Amount::from(self.max_fee_wei)
+    }
 }
 
 fn lanes() -> u32 {
@@ -180,6 +202,10 @@ pub const SAMPLE: &str = r#"# Settings of a Lockstep watchtower. What is comment
 # endpoints = ["https://one.example", "https://two.example"]
 # deployment = "deployments/optimism.json"
 # lanes = 4
+# max_fee_wei = 50000000000000000
+# [chain.l1]
+# endpoints = ["https://three.example", "https://four.example"]
+# network = "networks/optimism.toml"
 # max_fee_wei = 50000000000000000
 "#;
 

@@ -2,21 +2,17 @@
 //! everything that is promised is on disk before it is said (P80, P81).
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use alloy_primitives::Address;
 use lockstep_chain::call::Contracts;
 use lockstep_chain::endpoints::Endpoints;
-use lockstep_core::appointment::{
-    Appointment, AppointmentError, CheckedAppointment, SealedLocks, TowerAccess, TowerAction,
-};
+use lockstep_core::appointment::{Appointment, CheckedAppointment, TowerAccess, TowerAction};
 use lockstep_core::digest::SigningDomain;
-use lockstep_core::ids::{AccountRef, ChannelId, Digest, Domain, NodeId, Side, Version};
+use lockstep_core::ids::{ChannelId, Digest, Domain, NodeId, Version};
 use lockstep_core::money::Amount;
-use lockstep_core::receipt::{Receipt, SignedReceipt};
 use lockstep_core::signature::SignerKey;
-use lockstep_core::terms::{PeriodBounds, TermsError};
-use lockstep_core::time::{BlockTimestamp, EngineTime};
+use lockstep_core::terms::PeriodBounds;
 use lockstep_p2p::handshake::JournalHead;
 use lockstep_p2p::port::Clock;
 use lockstep_p2p::tower::message::{
@@ -26,17 +22,20 @@ use lockstep_proto::limit::MAX_LISTED_CHANNELS;
 use lockstep_signer::KeyRing;
 use tokio::sync::mpsc;
 
-use crate::look::{Look, NotActionable, look};
+use crate::look::{Look, look};
 use crate::proof::Proofs;
-use crate::record::{Account, Record, Reference, SeenHead};
+use crate::record::{Account, Record, SeenHead};
 use crate::shared::Shared;
-use crate::store::{Changes, TowerStoreError, View};
+use crate::store::Changes;
 use crate::watch::{Board, Recheck};
 
-/// Accounts whose pace is remembered; beyond it the oldest minute is forgotten.
-const MAX_PACED: usize = 16_384;
-/// Units: milliseconds.
-const MINUTE: u64 = 60_000;
+mod pace;
+mod promise;
+mod refusal;
+
+use pace::Pace;
+use refusal::Stop;
+
 /// When to ask again where the chain or the disk is in trouble. Units: seconds.
 const TROUBLE_SECS: u32 = 15;
 
@@ -86,66 +85,7 @@ pub struct Intake {
     tower: Address,
     clock: Arc<dyn Clock>,
     proofs: Arc<Proofs>,
-    pace: Mutex<BTreeMap<NodeId, (u64, u32)>>,
-}
-
-/// A request that is refused, or that failed for a reason of ours.
-enum Stop {
-    Refused(TowerRefusal),
-    Held(Box<Held>),
-}
-
-impl From<RefusalCode> for Stop {
-    fn from(code: RefusalCode) -> Self {
-        Self::Refused(TowerRefusal::of(code))
-    }
-}
-
-impl From<TowerStoreError> for Stop {
-    fn from(error: TowerStoreError) -> Self {
-        tracing::error!(%error, "the tower's store fails");
-        Self::Refused(TowerRefusal::later(RefusalCode::Storage, TROUBLE_SECS))
-    }
-}
-
-impl From<NotActionable> for Stop {
-    fn from(reason: NotActionable) -> Self {
-        let later = |code| Self::Refused(TowerRefusal::later(code, TROUBLE_SECS));
-        match reason {
-            NotActionable::NotOpen => later(RefusalCode::UnknownChannel),
-            NotActionable::Closed => RefusalCode::ChannelClosed.into(),
-            NotActionable::Stale { .. } | NotActionable::Refused => {
-                RefusalCode::NotActionable.into()
-            }
-            NotActionable::Chain(error) => {
-                tracing::warn!(%error, "the chain cannot be asked about an appointment");
-                later(RefusalCode::ChainUnavailable)
-            }
-        }
-    }
-}
-
-impl From<AppointmentError> for Stop {
-    fn from(error: AppointmentError) -> Self {
-        tracing::debug!(%error, "appointment refused");
-        let code = match error {
-            AppointmentError::ForeignChain => RefusalCode::UnsupportedChain,
-            AppointmentError::Terms(TermsError::PeriodOutOfBounds { .. }) => {
-                RefusalCode::WindowTooShort
-            }
-            AppointmentError::Terms(
-                TermsError::InvalidParticipant { .. }
-                | TermsError::ZeroSigner { .. }
-                | TermsError::SameOnBothSides { .. }
-                | TermsError::ForeignAccount { .. },
-            )
-            | AppointmentError::OtherChannel { .. }
-            | AppointmentError::VersionZero
-            | AppointmentError::Refusal(_) => RefusalCode::Invalid,
-            AppointmentError::Signature { .. } => RefusalCode::BadSignature,
-        };
-        code.into()
-    }
+    pace: Pace,
 }
 
 impl Intake {
@@ -158,8 +98,7 @@ impl Intake {
         clock: Arc<dyn Clock>,
         proofs: Arc<Proofs>,
     ) -> Self {
-        let pace = Mutex::new(BTreeMap::new());
-        Self { shared, scenes, policy, keys, tower, clock, proofs, pace }
+        Self { shared, scenes, policy, keys, tower, clock, proofs, pace: Pace::default() }
     }
 
     /// Decides one request.
@@ -211,7 +150,7 @@ impl Intake {
         if known.is_some() && (before.head != head || before.slots != slots) {
             let changed = Account { slots, head, ..before };
             let changes = Changes { account: Some((account, changed)), ..Changes::default() };
-            self.shared.store.write(changes).await?;
+            self.shared.write(changes).await?;
         }
         Ok(Reply::Subscribed(Subscription {
             slots,
@@ -230,7 +169,7 @@ impl Intake {
         access: Access,
     ) -> Result<Reply, Stop> {
         let scene = self.scenes.get(&appointment.domain).ok_or(RefusalCode::UnsupportedChain)?;
-        if !self.is_within_pace(account) {
+        if !self.pace.admits(account, self.clock.now(), self.policy.puts_per_minute) {
             return Err(Stop::Refused(TowerRefusal::later(RefusalCode::RateLimited, 60)));
         }
         let channel_id = appointment.channel_id();
@@ -334,105 +273,6 @@ impl Intake {
             .map_err(|_| RefusalCode::NotAuthorised.into())
     }
 
-    /// The promise for what is held: the one that was given before, while it has long to go.
-    fn promise(
-        &self,
-        scene: &Scene,
-        view: &View,
-        record: &Record,
-        side: Side,
-    ) -> Result<SignedReceipt, Stop> {
-        let later = TowerRefusal::later(RefusalCode::ChainUnavailable, TROUBLE_SECS);
-        let now = scene.board.time().ok_or(Stop::Refused(later))?;
-        let state = &record.appointment.state;
-        let state_hash = digest_of(&record.appointment);
-        let half = u64::from(self.policy.receipt_secs).div_euclid(2);
-        let given = view.reference.filter(|given| {
-            given.side == side
-                && (given.version, given.state_hash) == (state.version, state_hash)
-                && given.withdraw_version == record.withdraw_version
-                && given.valid_until.secs_since(now) > half
-        });
-        let reference = given.unwrap_or(Reference {
-            side,
-            version: state.version,
-            state_hash,
-            valid_from: now,
-            valid_until: BlockTimestamp(now.0.saturating_add(u64::from(self.policy.receipt_secs))),
-            min_window: self.policy.min_window_secs.min(record.appointment.terms.challenge_period),
-            insured: Amount::ZERO,
-            withdraw_version: record.withdraw_version,
-        });
-        self.sign(record, &reference)
-    }
-
-    fn sign(&self, record: &Record, reference: &Reference) -> Result<SignedReceipt, Stop> {
-        let terms = &record.appointment.terms;
-        let beneficiary = match terms.participant(reference.side) {
-            AccountRef::Evm(address) => address,
-            AccountRef::Starknet(_) => return Err(RefusalCode::UnsupportedChain.into()),
-        };
-        let receipt = Receipt {
-            tower: self.tower,
-            channel_id: record.appointment.state.channel_id,
-            version: reference.version,
-            state_hash: reference.state_hash,
-            valid_from: reference.valid_from,
-            valid_until: reference.valid_until,
-            min_window: reference.min_window,
-            insured: reference.insured,
-            beneficiary,
-            withdraw_version: reference.withdraw_version,
-        };
-        self.keys.sign_receipt(record.appointment.domain, &receipt).map_err(|error| {
-            tracing::error!(%error, "the tower's key does not sign");
-            Stop::Refused(TowerRefusal::later(RefusalCode::Storage, TROUBLE_SECS))
-        })
-    }
-
-    /// Makes the record, the reference and the account durable together, before the receipt leaves.
-    async fn keep(
-        &self,
-        (account, head): (NodeId, Option<JournalHead>),
-        view: &View,
-        side: Side,
-        kept: Option<(&Record, Option<SealedLocks>)>,
-        signed: &SignedReceipt,
-    ) -> Result<(), Stop> {
-        let receipt = &signed.receipt;
-        let reference = Reference {
-            side,
-            version: receipt.version,
-            state_hash: receipt.state_hash,
-            valid_from: receipt.valid_from,
-            valid_until: receipt.valid_until,
-            min_window: receipt.min_window,
-            insured: receipt.insured,
-            withdraw_version: receipt.withdraw_version,
-        };
-        let channel_id = receipt.channel_id;
-        let mut changes = Changes::default();
-        if view.reference != Some(reference) {
-            changes.reference = Some((account, channel_id, reference));
-        }
-        if view.reference.is_none() {
-            let before =
-                view.account.unwrap_or(Account { slots: self.policy.slots, ..Account::default() });
-            if before.used >= before.slots {
-                return Err(RefusalCode::NoSlot.into());
-            }
-            let used = before.used.saturating_add(1);
-            let head = head.map(seen).or(before.head);
-            changes.account = Some((account, Account { used, head, ..before }));
-        }
-        if let Some((record, locks)) = kept {
-            changes.record = Some(record.clone());
-            changes.locks = locks;
-        }
-        let is_idle = changes.reference.is_none() && changes.record.is_none();
-        if is_idle { Ok(()) } else { Ok(self.shared.store.write(changes).await?) }
-    }
-
     async fn get(&self, account: NodeId, access: Access) -> Result<Reply, Stop> {
         let channel_id = access.channel_id;
         let view = self.shared.store.view(account, channel_id).await?;
@@ -463,7 +303,7 @@ impl Intake {
                 account: Some((account, after)),
                 ..Changes::default()
             };
-            self.shared.store.write(changes).await?;
+            self.shared.write(changes).await?;
         }
         Ok(Reply::Dropped { channel_id })
     }
@@ -481,22 +321,6 @@ impl Intake {
         }
         let later = Stop::Refused(TowerRefusal::later(RefusalCode::NoProof, 60));
         self.proofs.prove(channel_id).map(|proof| Reply::Proof(Box::new(proof))).ok_or(later)
-    }
-
-    /// Whether an account may leave another appointment in this minute.
-    fn is_within_pace(&self, account: NodeId) -> bool {
-        let EngineTime(now) = self.clock.now();
-        let minute = now.div_euclid(MINUTE);
-        let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
-        if pace.len() >= MAX_PACED {
-            pace.retain(|_, (since, _)| *since == minute);
-        }
-        let entry = pace.entry(account).or_insert((minute, 0));
-        if entry.0 != minute {
-            *entry = (minute, 0);
-        }
-        entry.1 = entry.1.saturating_add(1);
-        entry.1 <= self.policy.puts_per_minute
     }
 }
 

@@ -2,6 +2,7 @@
 
 use alloy_primitives::B256;
 use lockstep_chain::alarm::Alarm;
+use lockstep_chain::endpoint::EndpointName;
 use lockstep_core::ids::{ChannelId, Version};
 use lockstep_core::time::BlockTimestamp;
 use lockstep_p2p::tower::message::Acted;
@@ -29,6 +30,48 @@ pub enum News {
     },
     /// The chain side needs somebody to look.
     Chain(Alarm),
+}
+
+/// What an alarm is about: two of the same are one that lasts.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cause {
+    /// Its name, for people and machines.
+    pub kind: &'static str,
+    /// Which channel, if it is about one.
+    pub channel_id: Option<ChannelId>,
+    /// Which endpoint, if it is about one.
+    pub endpoint: Option<String>,
+}
+
+impl Cause {
+    /// What an alarm of the chain side is about.
+    pub fn of(alarm: &Alarm) -> Self {
+        let plain = |kind| Self { kind, channel_id: None, endpoint: None };
+        let channel = |kind, id: &ChannelId| Self { channel_id: Some(*id), ..plain(kind) };
+        let endpoint =
+            |kind, name: &EndpointName| Self { endpoint: Some(name.to_string()), ..plain(kind) };
+        match alarm {
+            Alarm::BlocksDiffer { .. } => plain("blocksDiffer"),
+            Alarm::LogsDiffer { .. } => plain("logsDiffer"),
+            Alarm::LogsOmitted { endpoint: name, .. } => endpoint("logsOmitted", name),
+            Alarm::CloseWithoutLog { channel_id } => channel("closeWithoutLog", channel_id),
+            Alarm::EndpointDown { endpoint: name } => endpoint("endpointDown", name),
+            Alarm::EndpointOnOtherChain { endpoint: name, .. } => {
+                endpoint("endpointOnOtherChain", name)
+            }
+            Alarm::EndpointLeftOut { endpoint: name } => endpoint("endpointLeftOut", name),
+            Alarm::EndpointBehind { endpoint: name } => endpoint("endpointBehind", name),
+            Alarm::CloseNeverWas { channel_id, .. } => channel("closeNeverWas", channel_id),
+            Alarm::CloseMayComeBack { channel_id } => channel("closeMayComeBack", channel_id),
+            Alarm::ChainStandsStill { .. } => plain("chainStandsStill"),
+            Alarm::BudgetReached { key, .. } => channel("budgetReached", &key.channel_id),
+            Alarm::AccountEmpty { .. } => plain("accountEmpty"),
+            Alarm::ReserveLow { .. } => plain("reserveLow"),
+            Alarm::StoreFailed { .. } => plain("storeFailed"),
+            Alarm::ForceThroughL1 { key, .. } => channel("forceThroughL1", &key.channel_id),
+            Alarm::HalfOfWindow { key, .. } => channel("halfOfWindow", &key.channel_id),
+        }
+    }
 }
 
 /// A transaction, if one is known.

@@ -1,13 +1,10 @@
 //! Once an epoch: a signed root over everything that is held, bound to a block that has just become final.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use alloy_primitives::{Address, B256};
-use lockstep_core::appointment::record_hash;
-use lockstep_core::digest::SigningDomain;
-use lockstep_core::ids::{ChannelId, Version};
-use lockstep_core::money::{Amount, AmountError};
+use lockstep_core::ids::ChannelId;
+use lockstep_core::money::AmountError;
 use lockstep_core::possession::{
     PossessionProof, PossessionRoot, SignedRoot, SumNode, levels, path,
 };
@@ -16,18 +13,11 @@ use lockstep_signer::KeyRing;
 use lockstep_signer::key_ring::KeyError;
 use thiserror::Error;
 
-use crate::record::{Record, channel_of};
-use crate::store::{TowerStore, TowerStoreError};
-
-/// Records that are read at a time.
-const PAGE: usize = 1_024;
+use crate::holding::{Holding, Holdings};
 
 /// Why there is no new root.
 #[derive(Debug, Error)]
 pub enum ProofError {
-    /// The store.
-    #[error(transparent)]
-    Store(#[from] TowerStoreError),
     /// What is insured does not fit.
     #[error(transparent)]
     Amount(#[from] AmountError),
@@ -40,7 +30,6 @@ impl ProofError {
     /// It is tried again with the next epoch.
     pub fn class(&self) -> lockstep_core::error::ErrorClass {
         match self {
-            Self::Store(error) => error.class(),
             Self::Amount(error) => error.class(),
             Self::Key(error) => error.class(),
         }
@@ -62,8 +51,8 @@ pub struct FreshBlock {
 struct Tree {
     signed: SignedRoot,
     levels: Vec<Vec<SumNode>>,
-    /// Place, version and insured sum of each channel.
-    places: BTreeMap<ChannelId, (usize, Version, Amount)>,
+    /// Which channel each leaf is of, in order.
+    channels: Vec<ChannelId>,
 }
 
 /// The proofs that a tower can give.
@@ -89,27 +78,23 @@ impl Proofs {
     pub fn prove(&self, channel_id: ChannelId) -> Option<PossessionProof> {
         let tree = self.tree.read().unwrap_or_else(PoisonError::into_inner);
         let tree = tree.as_ref()?;
-        let (place, _, insured) = *tree.places.get(&channel_id)?;
+        let place = tree.channels.binary_search(&channel_id).ok()?;
+        let insured = tree.levels.first()?.get(place)?.insured;
         let path = path(&tree.levels, place)?;
         Some(PossessionProof { signed: tree.signed, insured, path })
     }
 
-    /// Reads every record, and signs a root over them. Without records there is nothing to prove.
+    /// Signs a root over everything that is kept. Without records there is nothing to prove. A million of them
+    /// take seconds of computing: not for a task that others wait for.
     ///
     /// # Errors
     /// [`ProofError`]; the root before stays.
-    pub async fn renew(&self, store: &TowerStore, block: FreshBlock) -> Result<(), ProofError> {
-        let (mut leaves, mut places, mut after) = (Vec::new(), BTreeMap::new(), None);
-        loop {
-            let page = store.records(after, PAGE).await?;
-            let Some(last) = page.last() else { break };
-            after = Some(channel_of(last));
-            for record in &page {
-                let version = record.appointment.state.version;
-                places.insert(channel_of(record), (leaves.len(), version, record.insured));
-                leaves.push(leaf(record, block.hash));
-            }
-        }
+    pub fn renew(&self, holdings: &Holdings, block: FreshBlock) -> Result<(), ProofError> {
+        let Some(held) = holdings.all() else { return Ok(()) };
+        let leaf = |held: &Holding| SumNode::leaf(held.record, block.hash, held.insured);
+        let leaves = held.iter().map(leaf).collect();
+        let channels: Vec<_> = held.iter().map(|held| held.channel_id).collect();
+        drop(held);
         let levels = levels(leaves)?;
         let top = levels.last().and_then(|level| level.first()).copied();
         let Some(root) = top else {
@@ -123,18 +108,11 @@ impl Proofs {
             block_number: block.number,
             block_hash: block.hash,
             root,
-            channels: u64::try_from(places.len()).unwrap_or(u64::MAX),
+            channels: u64::try_from(channels.len()).unwrap_or(u64::MAX),
         };
         let signed = self.keys.sign_possession_root(&root)?;
-        let tree = Tree { signed, levels, places };
+        let tree = Tree { signed, levels, channels };
         *self.tree.write().unwrap_or_else(PoisonError::into_inner) = Some(tree);
         Ok(())
     }
-}
-
-fn leaf(record: &Record, block_hash: B256) -> SumNode {
-    let appointment = &record.appointment;
-    let digest = SigningDomain::new(appointment.domain).state(&appointment.state);
-    let hash = record_hash(appointment.state.channel_id, digest, &appointment.signatures);
-    SumNode::leaf(hash, block_hash, record.insured)
 }

@@ -3,7 +3,8 @@
 
 use alloy_primitives::{Address, B256};
 use lockstep_core::adjudicator::Signatures;
-use lockstep_core::appointment::{Appointment, CheckedAppointment, SealedLocks};
+use lockstep_core::appointment::{Appointment, CheckedAppointment, SealedLocks, record_hash};
+use lockstep_core::digest::SigningDomain;
 use lockstep_core::ids::{AccountRef, ChannelId, Digest, Domain, Side, Version};
 use lockstep_core::money::{Amount, Net};
 use lockstep_core::signature::{SignerKey, StateSignature};
@@ -11,6 +12,8 @@ use lockstep_core::state::{State, StateKind};
 use lockstep_core::terms::Terms;
 use lockstep_core::time::BlockTimestamp;
 use thiserror::Error;
+
+use crate::holding::Holding;
 
 /// The form of records, references, accounts and closes that this version writes.
 const FORM: u8 = 1;
@@ -101,6 +104,36 @@ impl Record {
 
     /// The record of bytes.
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Unreadable> {
+        let row = Row::decode(bytes)?;
+        let terms = &row.appointment.terms;
+        let key = |bytes, signer| SignerKey::new(bytes, signer).map_err(|_| Unreadable);
+        let [one, two] = &row.keys;
+        let keys = [key(one, terms.signer1)?, key(two, terms.signer2)?];
+        let Row { appointment, withdraw_version, is_chain_news, buried_at, insured, .. } = row;
+        Ok(Self { appointment, keys, withdraw_version, is_chain_news, buried_at, insured })
+    }
+
+    /// The record by its hash.
+    pub(crate) fn holding(&self) -> Holding {
+        holding(&self.appointment, self.insured, self.buried_at)
+    }
+
+    /// The same of bytes.
+    pub(crate) fn decode_holding(bytes: &[u8]) -> Result<Holding, Unreadable> {
+        let row = Row::decode(bytes)?;
+        Ok(holding(&row.appointment, row.insured, row.buried_at))
+    }
+}
+
+fn holding(appointment: &Appointment, insured: Amount, buried_at: u64) -> Holding {
+    let channel_id = appointment.state.channel_id;
+    let digest = SigningDomain::new(appointment.domain).state(&appointment.state);
+    let record = record_hash(channel_id, digest, &appointment.signatures);
+    Holding { channel_id, record, insured, buried_at }
+}
+
+impl Row {
+    fn decode(bytes: &[u8]) -> Result<Self, Unreadable> {
         let mut row = Reader::new(bytes)?;
         let domain = row.domain()?;
         let (participant1, participant2, token) = (row.account()?, row.account()?, row.account()?);
@@ -127,8 +160,7 @@ impl Record {
         };
         let signatures =
             Signatures { one: StateSignature(row.take()?), two: StateSignature(row.take()?) };
-        let mut key = |signer| SignerKey::new(&row.take()?, signer).map_err(|_| Unreadable);
-        let keys = [key(terms.signer1)?, key(terms.signer2)?];
+        let keys = [row.take()?, row.take()?];
         let withdraw_version = Version(row.number()?);
         let [news] = row.take()?;
         let buried_at = row.number()?;
@@ -137,8 +169,19 @@ impl Record {
         let sealed_locks = SealedLocks::EMPTY;
         let appointment = Appointment { domain, terms, state, signatures, sealed_locks };
         let is_chain_news = news == 1;
-        Ok(Self { appointment, keys, withdraw_version, is_chain_news, buried_at, insured })
+        Ok(Row { appointment, keys, withdraw_version, is_chain_news, buried_at, insured })
     }
+}
+
+/// A record as it is read. The keys stay bytes: to find their points takes longer than all the rest, and
+/// whoever reads a million records does without.
+struct Row {
+    appointment: Appointment,
+    keys: [[u8; 33]; 2],
+    withdraw_version: Version,
+    is_chain_news: bool,
+    buried_at: u64,
+    insured: Amount,
 }
 
 /// One account's interest in a channel: whose side it is, and what it was promised.

@@ -12,7 +12,7 @@ use lockstep_chain::error::ChainError;
 use lockstep_chain::follower::Start;
 use lockstep_chain::port::{AccountRefused, AccountSigner, LocalAccount};
 use lockstep_chain::profile::{Network, ProfileError};
-use lockstep_chain::startup;
+use lockstep_chain::startup::{self, Checked};
 use lockstep_contracts::deployment::{Deployment, DeploymentError};
 use lockstep_core::error::ErrorClass;
 use lockstep_core::signature::SignerKey;
@@ -33,6 +33,8 @@ use crate::config::{ChainConfig, Config};
 use crate::news::News;
 use crate::tower::{Herald, Tower, TowerError, TowerSetup};
 use crate::watch::WatchSetup;
+
+mod escape;
 
 /// Accounts of one chain in the phrase; each chain has its own (P98).
 const ACCOUNTS_PER_CHAIN: u32 = 64;
@@ -86,6 +88,23 @@ pub enum RunError {
         #[source]
         source: Box<DeploymentError>,
     },
+    /// The file of a rollup's bridge can't be understood.
+    #[error("bridge file {} cannot be understood", .path.display())]
+    Network {
+        /// Which.
+        path: PathBuf,
+        /// Where and why.
+        #[source]
+        source: Box<toml::de::Error>,
+    },
+    /// The file of a bridge is another rollup's.
+    #[error("the bridge file is of chain {found}, the channels are on chain {expected}")]
+    OtherRollup {
+        /// Where the channels are.
+        expected: u64,
+        /// What the file names.
+        found: u64,
+    },
     /// A chain is not known.
     #[error(transparent)]
     Profile(#[from] ProfileError),
@@ -133,6 +152,8 @@ impl RunError {
             | Self::Endpoint { .. }
             | Self::Record { .. }
             | Self::Deployment { .. }
+            | Self::Network { .. }
+            | Self::OtherRollup { .. }
             | Self::System(_) => ErrorClass::Refused,
             Self::Profile(error) => error.class(),
             Self::Chain(error) => error.class(),
@@ -233,6 +254,7 @@ async fn attend(
     let token = std::fs::read_to_string(token_path(data_dir))?.trim().to_owned();
     let admin = Admin {
         store: tower.store().clone(),
+        holdings: Arc::clone(tower.holdings()),
         server: tower.server().clone(),
         boards: tower.boards().to_vec(),
         address: address.clone(),
@@ -308,7 +330,10 @@ async fn watch_of(
         all.push(endpoint.map_err(|_| RunError::Endpoint { index })?);
     }
     let endpoints = Endpoints::new(all, profile)?;
-    startup::check(&endpoints, &deployment).await?;
+    let Checked { endpoints, left_out } = startup::usable(&endpoints, &deployment).await?;
+    for endpoint in left_out {
+        tracing::error!(%endpoint, "an endpoint serves something else and is left out until the next start");
+    }
     let mut accounts: Vec<Arc<dyn AccountSigner>> = Vec::new();
     let mut shown = Vec::new();
     for number in 0..chain.lanes.clamp(1, MAX_LANES) {
@@ -316,6 +341,15 @@ async fn watch_of(
         shown.push(account.address().to_string());
         accounts.push(Arc::new(LocalAccount::from_secret(&account.expose_secret())?));
     }
+    let mut on_l1 = None;
+    let escape = match &chain.l1 {
+        Some(l1) => {
+            let (setup, payer) = escape::setup(l1, deployment.chain_id, &endpoints, keys)?;
+            on_l1 = Some(payer);
+            Some(setup)
+        }
+        None => None,
+    };
     let own = keys.node_id().ok().and_then(|key| SignerKey::parse(&key.0).ok());
     let watch = WatchSetup {
         endpoints,
@@ -324,8 +358,9 @@ async fn watch_of(
         accounts,
         max_cost: chain.max_cost(),
         stagger: own.filter(|_| is_staggered).map(|own| own.address()),
+        escape,
     };
-    Ok((watch, json!({ "chainId": deployment.chain_id, "lanes": shown })))
+    Ok((watch, json!({ "chainId": deployment.chain_id, "lanes": shown, "l1": on_l1 })))
 }
 
 fn addresses(texts: &[String]) -> Result<Vec<Multiaddr>, RunError> {

@@ -1,9 +1,12 @@
 //! What the parts of a tower share: the store, and who may change a channel's record now.
 
+use std::sync::Arc;
+
 use lockstep_core::ids::ChannelId;
 use tokio::sync::{Mutex, MutexGuard};
 
-use crate::store::TowerStore;
+use crate::holding::Holdings;
+use crate::store::{Changes, TowerStore, TowerStoreError};
 
 /// Locks over channels; two channels that share one only wait for each other.
 const STRIPES: usize = 256;
@@ -12,6 +15,8 @@ const STRIPES: usize = 256;
 pub struct Shared {
     /// What is kept.
     pub store: TowerStore,
+    /// The same by its hashes.
+    pub holdings: Arc<Holdings>,
     stripes: Vec<Mutex<()>>,
     spare: Mutex<()>,
 }
@@ -20,7 +25,18 @@ impl Shared {
     /// Around a store.
     pub fn new(store: TowerStore) -> Self {
         let stripes = std::iter::repeat_with(Mutex::default).take(STRIPES).collect();
-        Self { store, stripes, spare: Mutex::default() }
+        let holdings = Arc::default();
+        Self { store, holdings, stripes, spare: Mutex::default() }
+    }
+
+    /// Makes changes durable, all or none.
+    ///
+    /// # Errors
+    /// [`TowerStoreError`]; then nothing may be promised.
+    pub async fn write(&self, changes: Changes) -> Result<(), TowerStoreError> {
+        self.store.write(&changes).await?;
+        self.holdings.note(&changes);
+        Ok(())
     }
 
     /// Waits until nobody else changes what is kept of this channel.

@@ -5,23 +5,22 @@
 
 use std::sync::Arc;
 
-use lockstep_chain::port::{ObligationStore, StoreFailed};
 use lockstep_core::appointment::SealedLocks;
-use lockstep_core::chain::{Cursor, Obligation, ObligationKey};
-use lockstep_core::entry::{Entry, EntryId};
 use lockstep_core::error::ErrorClass;
-use lockstep_core::ids::{ChainRef, ChannelId, NodeId};
+use lockstep_core::ids::{ChannelId, NodeId};
 use lockstep_store::engine::Engine;
 use lockstep_store::error::StoreError;
-use lockstep_store::port;
 use lockstep_store::table::Table;
 use lockstep_store::write_set::WriteSet;
 use lockstep_store::writer::{CommitError, JournalHandle};
 use thiserror::Error;
 use tokio::sync::oneshot;
 
+use crate::holding::Holding;
 use crate::record::{Account, Record, Reference, SeenClose, Unreadable};
 use crate::seal::{RowKey, SealError};
+
+mod duty;
 
 /// The kinds of rows.
 #[derive(Clone, Copy)]
@@ -254,6 +253,15 @@ impl TowerStore {
         after: Option<ChannelId>,
         limit: usize,
     ) -> Result<Vec<Record>, TowerStoreError> {
+        let rows = self.page_of_records(after, limit).await?;
+        rows.into_iter().map(|value| Ok(Record::decode(&value)?)).collect()
+    }
+
+    async fn page_of_records(
+        &self,
+        after: Option<ChannelId>,
+        limit: usize,
+    ) -> Result<Vec<Vec<u8>>, TowerStoreError> {
         let prefix = Kind::Record.key(&[]);
         let mut from = prefix.clone();
         if let Some(after) = after {
@@ -262,7 +270,21 @@ impl TowerStore {
         }
         let rows =
             self.read(move |engine| engine.page(Table::Appointment, &prefix, &from, limit)).await?;
-        rows.iter().map(|(key, value)| Ok(Record::decode(&self.key.open(key, value)?)?)).collect()
+        rows.iter().map(|(key, value)| Ok(self.key.open(key, value)?)).collect()
+    }
+
+    /// Records by their hashes, in order, after a channel.
+    ///
+    /// # Errors
+    /// [`TowerStoreError`].
+    pub async fn holdings(
+        &self,
+        after: Option<ChannelId>,
+        limit: usize,
+    ) -> Result<Vec<Holding>, TowerStoreError> {
+        let rows = self.page_of_records(after, limit).await?;
+        let holding = |value: Vec<u8>| Ok(Record::decode_holding(&value)?);
+        rows.into_iter().map(holding).collect()
     }
 
     /// Every close that was seen and is not over.
@@ -281,15 +303,15 @@ impl TowerStore {
         Ok(closes)
     }
 
-    /// How much is kept.
+    /// How much is kept. Every row is counted; where the number of channels is known already it is given.
     ///
     /// # Errors
     /// [`TowerStoreError`].
-    pub async fn totals(&self) -> Result<Totals, TowerStoreError> {
-        self.read(|engine| {
+    pub async fn totals(&self, channels: Option<u64>) -> Result<Totals, TowerStoreError> {
+        self.read(move |engine| {
             let count = |kind: Kind| count(engine, &kind.key(&[]));
             Ok(Totals {
-                channels: count(Kind::Record)?,
+                channels: channels.map_or_else(|| count(Kind::Record), Ok)?,
                 accounts: count(Kind::Account)?,
                 closes: count(Kind::Close)?,
             })
@@ -316,7 +338,7 @@ impl TowerStore {
     ///
     /// # Errors
     /// [`TowerStoreError`]; then nothing may be promised.
-    pub async fn write(&self, changes: Changes) -> Result<(), TowerStoreError> {
+    pub(crate) async fn write(&self, changes: &Changes) -> Result<(), TowerStoreError> {
         let mut set = WriteSet::default();
         if let Some(record) = &changes.record {
             let id = crate::record::channel_of(record);
@@ -371,46 +393,6 @@ impl TowerStore {
     pub async fn remove_close(&self, channel_id: ChannelId) -> Result<(), TowerStoreError> {
         let mut set = WriteSet::default();
         set.remove(Table::Appointment, Kind::Close.key(&[&channel_id.0.0]));
-        self.commit(set).await
-    }
-
-    /// How far a chain was followed.
-    ///
-    /// # Errors
-    /// [`TowerStoreError`].
-    pub async fn cursor(&self, chain: ChainRef) -> Result<Option<Cursor>, TowerStoreError> {
-        self.read(move |engine| port::cursor(engine, chain)).await
-    }
-
-    /// Moves the cursor of a chain.
-    ///
-    /// # Errors
-    /// [`TowerStoreError`].
-    pub async fn put_cursor(
-        &self,
-        chain: ChainRef,
-        cursor: &Cursor,
-    ) -> Result<(), TowerStoreError> {
-        let mut set = WriteSet::default();
-        set.put_cursor(chain, cursor).map_err(|_| TowerStoreError::TooLarge)?;
-        self.commit(set).await
-    }
-
-    /// Everything that is or was owed.
-    ///
-    /// # Errors
-    /// [`TowerStoreError`].
-    pub async fn obligations(&self) -> Result<Vec<Obligation>, TowerStoreError> {
-        self.read(port::all_obligations).await
-    }
-
-    /// Forgets an obligation that has ended.
-    ///
-    /// # Errors
-    /// [`TowerStoreError`].
-    pub async fn remove_obligation(&self, key: &ObligationKey) -> Result<(), TowerStoreError> {
-        let mut set = WriteSet::default();
-        set.remove_obligation(key);
         self.commit(set).await
     }
 
@@ -469,22 +451,5 @@ fn count(engine: &Engine, prefix: &[u8]) -> Result<u64, StoreError> {
         let Some((last, _)) = rows.last() else { return Ok(total) };
         total = total.saturating_add(u64::try_from(rows.len()).unwrap_or(u64::MAX));
         from = last.iter().copied().chain([0]).collect();
-    }
-}
-
-impl ObligationStore for TowerStore {
-    async fn put(&self, obligation: &Obligation) -> Result<(), StoreFailed> {
-        let mut set = WriteSet::default();
-        set.put_obligation(obligation).map_err(|_| StoreFailed)?;
-        self.commit(set).await.map_err(|_| StoreFailed)
-    }
-
-    // A tower pays nothing into any channel.
-    async fn put_entry(&self, _: &Entry) -> Result<(), StoreFailed> {
-        Err(StoreFailed)
-    }
-
-    async fn remove_entry(&self, _: EntryId) -> Result<(), StoreFailed> {
-        Err(StoreFailed)
     }
 }

@@ -6,16 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alloy_primitives::Address;
-use lockstep_chain::rpc::BlockTag;
 use lockstep_core::error::ErrorClass;
 use lockstep_core::ids::{Digest, Domain, NodeId};
 use lockstep_core::signature::{SignerKey, StateSignature};
 use lockstep_core::terms::Features;
-use lockstep_core::time::BlockTimestamp;
 use lockstep_p2p::config::{Ports, TransportIdentity};
 use lockstep_p2p::handshake::{FeatureOffer, Handshake};
 use lockstep_p2p::port::{Clock, NodeKey, OsEntropy, SigningRefused};
-use lockstep_p2p::tower::message::{ChainHealth, Heartbeat, Push};
+use lockstep_p2p::tower::message::{ChainHealth, Push};
 use lockstep_p2p::tower::{ServerConfig, TowerAddress, TowerLimits, TowerRequests, TowerServer};
 use lockstep_p2p::{Multiaddr, StartError};
 use lockstep_signer::KeyRing;
@@ -27,25 +25,25 @@ use lockstep_store::writer::JournalThread;
 use thiserror::Error;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::MissedTickBehavior;
 
+use crate::beat::Beat;
+use crate::holding::Holdings;
 use crate::intake::{Intake, Policy, Scene};
 use crate::news::News;
-use crate::proof::{FreshBlock, Proofs};
-use crate::record::channel_of;
+use crate::proof::Proofs;
 use crate::seal::{RowKey, SealError};
 use crate::shared::Shared;
-use crate::store::{Changes, Totals, TowerStore, TowerStoreError};
-use crate::watch::{Board, KEPT_AFTER_CLOSE_SECS, Recheck, Watch, WatchError, WatchSetup};
+use crate::store::{Totals, TowerStore, TowerStoreError};
+use crate::watch::{Board, Recheck, Watch, WatchError, WatchSetup};
 
 /// News that wait to be told.
 const NEWS_QUEUE: usize = 1_024;
 /// States that were left during a close and that wait for their watch.
 const RECHECK_QUEUE: usize = 256;
+/// Before what is kept is read again, if it could not be read.
+const READ_AGAIN: Duration = Duration::from_secs(30);
 /// Requests that are decided at a time; each may ask the chain.
 const MAX_DECIDING: usize = 128;
-/// Records that are read at a time when old ones are looked for.
-const PAGE: usize = 1_024;
 
 /// Why a tower does not start.
 #[derive(Debug, Error)]
@@ -122,6 +120,7 @@ pub struct TowerSetup {
 pub struct Tower {
     server: TowerServer,
     store: TowerStore,
+    holdings: Arc<Holdings>,
     boards: Vec<Board>,
     key: NodeId,
     tasks: JoinSet<()>,
@@ -158,11 +157,11 @@ impl Tower {
         let (policy, clock, keys) = (*policy, Arc::clone(clock), Arc::clone(keys));
         let mut tasks = JoinSet::new();
         let (mut scenes, mut boards, mut stop) = (BTreeMap::new(), Vec::new(), Vec::new());
-        let mut endpoints_of_proofs = None;
+        let mut chains = Vec::new();
         let (server, requests) = serve(&setup, &keys, key)?;
         for watch_setup in setup.watches {
             let (endpoints, contracts) = (watch_setup.endpoints.clone(), watch_setup.contracts);
-            endpoints_of_proofs.get_or_insert((endpoints.clone(), contracts.chain_id));
+            chains.push((endpoints.clone(), contracts.chain_id));
             let watch = Watch::start(watch_setup, Arc::clone(&shared), news.clone()).await?;
             let (board, domain): (Board, Domain) = (watch.board(), watch.domain());
             let (rechecks, asked) = mpsc::channel(RECHECK_QUEUE);
@@ -182,19 +181,18 @@ impl Tower {
             Arc::clone(&proofs),
         );
         tasks.spawn(tell(told, server.clone(), store.clone(), herald));
-        if let Some((endpoints, chain_id)) = endpoints_of_proofs {
-            let beat = Beat {
-                server: server.clone(),
-                shared: Arc::clone(&shared),
-                proofs,
-                boards: boards.clone(),
-                endpoints,
-                chain_id,
-            };
-            tasks.spawn(beat.run(setup.heartbeat));
-        }
+        let beat = Beat {
+            server: server.clone(),
+            shared: Arc::clone(&shared),
+            proofs,
+            boards: boards.clone(),
+            chains,
+        };
+        tasks.spawn(beat.run(setup.heartbeat));
         let requests = tokio::spawn(decide(requests, Arc::new(intake)));
-        Ok(Self { server, store, boards, key, tasks, requests, thread, stop })
+        let holdings = Arc::clone(&shared.holdings);
+        tasks.spawn(remember(shared));
+        Ok(Self { server, store, holdings, boards, key, tasks, requests, thread, stop })
     }
 
     /// Where clients find it; none before it listens.
@@ -231,12 +229,17 @@ impl Tower {
         &self.store
     }
 
+    /// What is kept, by its hashes.
+    pub fn holdings(&self) -> &Arc<Holdings> {
+        &self.holdings
+    }
+
     /// How much is kept.
     ///
     /// # Errors
     /// If the store can't be read.
     pub async fn totals(&self) -> Result<Totals, TowerStoreError> {
-        self.store.totals().await
+        self.store.totals(self.holdings.count()).await
     }
 
     /// Whether every part still runs; one that has ended never ends by itself.
@@ -312,6 +315,16 @@ async fn decide(mut requests: TowerRequests, intake: Arc<Intake>) {
     requests.stopped().await;
 }
 
+/// Reads what an earlier run left, beside everything else; then lasts as long as the tower.
+async fn remember(shared: Arc<Shared>) {
+    while let Err(error) = shared.holdings.load(&shared.store).await {
+        tracing::error!(%error, "what is kept cannot be read, so that nothing can be proved");
+        tokio::time::sleep(READ_AGAIN).await;
+    }
+    drop(shared);
+    std::future::pending::<()>().await;
+}
+
 /// Tells clients and operator what happened.
 async fn tell(
     mut told: mpsc::Receiver<News>,
@@ -330,95 +343,6 @@ async fn tell(
             }
             Err(error) => tracing::error!(%error, "clients are not told of a close"),
         }
-    }
-}
-
-/// What happens once a minute: old records go, a new root is signed, clients hear that we are alive.
-struct Beat {
-    server: TowerServer,
-    shared: Arc<Shared>,
-    proofs: Arc<Proofs>,
-    boards: Vec<Board>,
-    endpoints: lockstep_chain::endpoints::Endpoints,
-    chain_id: u64,
-}
-
-impl Beat {
-    async fn run(self, every: Duration) {
-        let mut tick = tokio::time::interval(every);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut sequence = 0_u64;
-        loop {
-            tick.tick().await;
-            sequence = sequence.saturating_add(1);
-            if let Err(error) = self.forget_old().await {
-                tracing::error!(%error, "old records are not looked for");
-            }
-            self.renew().await;
-            let chains = self.boards.iter().filter_map(Board::health).collect();
-            let root = self.proofs.root();
-            let heartbeat = Heartbeat { sequence, chains, root };
-            self.server.broadcast(&Push::Heartbeat(Box::new(heartbeat)));
-        }
-    }
-
-    async fn renew(&self) {
-        let profile = *self.endpoints.profile();
-        let tag: BlockTag = profile.finalized;
-        let is_hashed = profile.has_ethereum_hash;
-        let header = self.endpoints.ask_any(|endpoint| endpoint.header(tag, is_hashed)).await;
-        let block = match header {
-            Ok(header) => FreshBlock {
-                chain_id: self.chain_id,
-                number: header.point().number,
-                hash: header.hash,
-            },
-            Err(error) => {
-                tracing::warn!(%error, "no fresh block to prove possession by");
-                return;
-            }
-        };
-        if let Err(error) = self.proofs.renew(&self.shared.store, block).await {
-            tracing::error!(%error, "no new proof of possession");
-        }
-    }
-
-    /// Records whose channel has been closed for long enough.
-    async fn forget_old(&self) -> Result<(), TowerStoreError> {
-        let Some(now) = self.boards.iter().filter_map(Board::time).max() else { return Ok(()) };
-        let store = &self.shared.store;
-        let mut after = None;
-        loop {
-            let page = store.records(after, PAGE).await?;
-            let Some(last) = page.last() else { return Ok(()) };
-            after = Some(channel_of(last));
-            for record in page.iter().filter(|record| record.buried_at > 0) {
-                let since = now.secs_since(BlockTimestamp(record.buried_at));
-                if since > KEPT_AFTER_CLOSE_SECS {
-                    self.forget(channel_of(record)).await?;
-                }
-            }
-        }
-    }
-
-    async fn forget(
-        &self,
-        channel_id: lockstep_core::ids::ChannelId,
-    ) -> Result<(), TowerStoreError> {
-        let _guard = self.shared.lock(channel_id).await;
-        let store = &self.shared.store;
-        for account in store.watchers(channel_id).await? {
-            let before = store.account(account).await?.unwrap_or_default();
-            let used = before.used.saturating_sub(1);
-            let after = crate::record::Account { used, ..before };
-            let changes = Changes {
-                dropped: Some((account, channel_id)),
-                account: Some((account, after)),
-                ..Changes::default()
-            };
-            store.write(changes).await?;
-        }
-        store.write(Changes { forgotten: Some(channel_id), ..Changes::default() }).await
     }
 }
 

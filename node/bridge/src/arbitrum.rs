@@ -42,6 +42,7 @@ use crate::reading::Reader;
 use crate::rollup::{Progress, Report, Rollup, Sent};
 use crate::step::{Call, Layer};
 use alloy_primitives::B256;
+use forcing::Inclusion;
 use futures::future::BoxFuture;
 use lockstep_chain::endpoints::Endpoints;
 use lockstep_core::transfer::{TransferRecord, TransferStage};
@@ -126,6 +127,15 @@ impl Rollup for Arbitrum {
 
     fn force<'a>(&'a self, order: &'a ForceOrder) -> BoxFuture<'a, Result<Call, BridgeError>> {
         Box::pin(self.order_force(order))
+    }
+
+    fn hurry(&self, l1_tx: B256) -> BoxFuture<'_, Result<Option<Call>, BridgeError>> {
+        Box::pin(async move {
+            Ok(match self.inclusion(l1_tx).await? {
+                Inclusion::Due(call) => Some(call),
+                Inclusion::Unsent | Inclusion::Read | Inclusion::TooSoon { .. } => None,
+            })
+        })
     }
 
     fn caused_by(&self, l1_tx: B256) -> BoxFuture<'_, Result<Vec<B256>, BridgeError>> {

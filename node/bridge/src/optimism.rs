@@ -86,6 +86,11 @@ impl Rollup for Optimism {
         self.plan_force(order).boxed()
     }
 
+    /// Every block of the rollup begins with the deposits of its L1 block: there is nothing to be read later.
+    fn hurry(&self, _: B256) -> BoxFuture<'_, Result<Option<Call>, BridgeError>> {
+        async { Ok(None) }.boxed()
+    }
+
     fn caused_by(&self, l1_tx: B256) -> BoxFuture<'_, Result<Vec<B256>, BridgeError>> {
         self.deposits_of_tx(l1_tx).boxed()
     }

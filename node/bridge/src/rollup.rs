@@ -114,6 +114,13 @@ pub trait Rollup: Send + Sync {
     /// If this rollup can't, or L1 can't be read.
     fn force<'a>(&'a self, order: &'a ForceOrder) -> BoxFuture<'a, Result<Call, BridgeError>>;
 
+    /// The L1 call that makes the rollup read what an L1 transaction has left for it, whoever sends it; none where
+    /// it reads by itself, has read, or can't be made to yet.
+    ///
+    /// # Errors
+    /// If L1 can't be read.
+    fn hurry(&self, l1_tx: B256) -> BoxFuture<'_, Result<Option<Call>, BridgeError>>;
+
     /// The transactions of the rollup that an L1 transaction will cause, once a block holds it.
     ///
     /// # Errors

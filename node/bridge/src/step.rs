@@ -37,6 +37,8 @@ pub enum StepKind {
     Finalize,
     /// Makes L1 put a call into the rollup.
     Force,
+    /// Makes the rollup read what L1 holds for it.
+    Include,
 }
 
 impl StepKind {
@@ -54,6 +56,7 @@ impl StepKind {
             Self::ResolveAll => 9,
             Self::Finalize => 10,
             Self::Force => 11,
+            Self::Include => 12,
         }
     }
 }

@@ -155,6 +155,23 @@ pub fn encode(
     Ok((to, data.into()))
 }
 
+/// Many challenges in one call, of which the contract skips those that it does not take.
+///
+/// # Errors
+/// If the evidence of one is not complete, or does not fit the contract.
+pub fn encode_batch<'a>(
+    contracts: &Contracts,
+    rows: impl Iterator<Item = (&'a Terms, &'a Evidence)>,
+) -> Result<(Address, Bytes), ChainError> {
+    let item = |(terms, evidence): (&Terms, &Evidence)| {
+        let (signature1, signature2) = convert::evidence_signatures(evidence)?;
+        let (terms, state) = (convert::terms(terms)?, convert::state(&evidence.state));
+        Ok(abi::ChallengeItem { terms, state, signature1, signature2 })
+    };
+    let items = rows.map(item).collect::<Result<Vec<_>, ChainError>>()?;
+    Ok((contracts.channel, abi::challengeCloseBatchCall { items }.abi_encode().into()))
+}
+
 use abi::State;
 
 fn initiate(

@@ -84,6 +84,23 @@ pub trait ObligationStore: Send + Sync {
     /// [`StoreFailed`].
     fn put(&self, obligation: &Obligation) -> impl Future<Output = Result<(), StoreFailed>> + Send;
 
+    /// Keeps many obligations; returns once they survive a power cut. One after the other, unless a store can
+    /// do better: a close of many channels at once must not wait for as many disk writes.
+    ///
+    /// # Errors
+    /// [`StoreFailed`], if any of them is not kept.
+    fn put_all(
+        &self,
+        obligations: &[Obligation],
+    ) -> impl Future<Output = Result<(), StoreFailed>> + Send {
+        async move {
+            for obligation in obligations {
+                self.put(obligation).await?;
+            }
+            Ok(())
+        }
+    }
+
     /// Keeps an entry under its name; returns once it survives a power cut.
     ///
     /// # Errors

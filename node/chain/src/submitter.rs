@@ -23,6 +23,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 mod assess;
+mod batch;
 mod entry;
 mod estimate;
 mod fee;
@@ -36,6 +37,7 @@ mod refusal;
 mod send;
 mod track;
 
+use batch::Batches;
 pub use estimate::{CallEstimate, estimate};
 pub use fee::Fees;
 use fee::Window;
@@ -124,9 +126,16 @@ struct Duty {
     obligation: Obligation,
     /// Whether a block has held it and it failed: from then on it goes by what all endpoints say.
     has_failed: bool,
+    /// Whether a batch has left it out: from then on it goes alone, and says why it fails.
+    is_alone: bool,
 }
 
 impl Duty {
+    fn new(order: Order) -> Self {
+        let obligation = order.obligation.clone();
+        Self { order, obligation, has_failed: false, is_alone: false }
+    }
+
     /// The time it has, where a deadline makes it urgent.
     fn window(&self) -> Option<Window> {
         let closes = self.obligation.deadline()?;
@@ -157,6 +166,7 @@ pub struct Submitter<S> {
     lanes: Vec<Lane>,
     duties: BTreeMap<ObligationKey, Duty>,
     ended: BTreeMap<ObligationKey, ObligationStage>,
+    batches: Batches,
     entries: BTreeMap<EntryId, Entry>,
     standing: Vec<Alarm>,
 }
@@ -177,8 +187,8 @@ impl<S: ObligationStore> Submitter<S> {
         }
         let lanes = accounts.into_iter().map(Lane::new).collect();
         let (duties, ended, entries) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        let standing = Vec::new();
-        Ok(Self { endpoints, contracts, store, lanes, duties, ended, entries, standing })
+        let (batches, standing) = (Batches::default(), Vec::new());
+        Ok(Self { endpoints, contracts, store, lanes, duties, ended, batches, entries, standing })
     }
 
     /// Takes an order, durably. An order whose key is known already changes nothing (P71).
@@ -186,19 +196,41 @@ impl<S: ObligationStore> Submitter<S> {
     /// # Errors
     /// If an order that can wait could not be stored; one that cannot wait is carried out all the same.
     pub async fn submit(&mut self, order: Order) -> Result<(), ChainError> {
-        let key = *order.obligation.key();
-        if self.duties.contains_key(&key) || self.ended.contains_key(&key) {
+        self.submit_all(vec![order]).await
+    }
+
+    /// Takes many orders, durably, in one write. Orders whose keys are known already change nothing.
+    ///
+    /// # Errors
+    /// If orders that can wait could not be stored; those that cannot wait are carried out all the same.
+    pub async fn submit_all(&mut self, orders: Vec<Order>) -> Result<(), ChainError> {
+        let is_new = |order: &Order| {
+            let key = order.obligation.key();
+            !self.duties.contains_key(key) && !self.ended.contains_key(key)
+        };
+        let duties: Vec<Duty> = orders.into_iter().filter(is_new).map(Duty::new).collect();
+        if duties.is_empty() {
             return Ok(());
         }
-        let stored = self.store.put(&order.obligation).await;
-        let duty = Duty { obligation: order.obligation.clone(), order, has_failed: false };
-        match stored {
-            Err(error) if !duty.is_urgent() => return Err(error.into()),
-            Err(_) => self.standing.push(Alarm::StoreFailed { key }),
-            Ok(()) => {}
+        let obligations: Vec<_> = duties.iter().map(|duty| duty.obligation.clone()).collect();
+        let stored = self.store.put_all(&obligations).await;
+        let failed = stored.is_err();
+        for duty in duties {
+            let key = *duty.obligation.key();
+            match (failed, duty.is_urgent()) {
+                (true, false) => continue,
+                (true, true) => self.standing.push(Alarm::StoreFailed { key }),
+                (false, _) => {}
+            }
+            self.duties.insert(key, duty);
         }
-        self.duties.insert(key, duty);
-        Ok(())
+        // What is urgent is carried out; of the rest the caller hears.
+        match stored {
+            Err(error) if obligations.iter().any(|one| !self.duties.contains_key(one.key())) => {
+                Err(error.into())
+            }
+            Ok(()) | Err(_) => Ok(()),
+        }
     }
 
     /// Takes up what was owed before a restart, with the transactions that were sent for it.
@@ -206,9 +238,10 @@ impl<S: ObligationStore> Submitter<S> {
     /// # Errors
     /// If no endpoint answers.
     pub async fn resume(&mut self, orders: Vec<Order>) -> Result<(), ChainError> {
+        let mut sent: BTreeMap<B256, Vec<ObligationKey>> = BTreeMap::new();
         for order in orders {
             let key = *order.obligation.key();
-            let sent = match order.obligation.stage() {
+            let tx = match order.obligation.stage() {
                 ObligationStage::Done | ObligationStage::Obsolete => {
                     self.ended.insert(key, order.obligation.stage());
                     continue;
@@ -218,17 +251,19 @@ impl<S: ObligationStore> Submitter<S> {
                     Some(tx)
                 }
             };
-            let obligation = order.obligation.clone();
-            self.duties.insert(key, Duty { order, obligation, has_failed: false });
-            if let Some(tx) = sent {
-                self.take_up(key, tx).await?;
+            self.duties.insert(key, Duty::new(order));
+            if let Some(tx) = tx {
+                sent.entry(tx).or_default().push(key);
             }
+        }
+        for (tx, keys) in sent {
+            self.take_up(keys, tx).await?;
         }
         Ok(())
     }
 
     /// Finds a transaction of an earlier run again, so that it is replaced and not doubled.
-    async fn take_up(&mut self, key: ObligationKey, tx: B256) -> Result<(), ChainError> {
+    async fn take_up(&mut self, keys: Vec<ObligationKey>, tx: B256) -> Result<(), ChainError> {
         let found = self.endpoints.transaction(tx).await?;
         let lane = found
             .as_ref()
@@ -236,12 +271,16 @@ impl<S: ObligationStore> Submitter<S> {
         match (found, lane) {
             (Some(found), Some(lane)) => {
                 let (max_fee, priority) = found.fees();
-                let (content, fees) = (Content::Call(key), Fees { max_fee, priority });
+                let fees = Fees { max_fee, priority };
+                let content = match keys.first() {
+                    Some(key) if !batch::is_batch(&found.input) => Content::Call(*key),
+                    Some(_) | None => Content::Batch(self.batches.add(keys)),
+                };
                 let slot = Slot::new(content, fees, found.gas(), Heads::default());
                 lane.slots.insert(found.nonce(), Slot { hashes: vec![tx], ..slot });
                 Ok(())
             }
-            (Some(_) | None, _) => self.apply(key, ObligationEvent::Dropped).await,
+            (Some(_) | None, _) => self.apply_all(&keys, ObligationEvent::Dropped).await,
         }
     }
 
@@ -287,12 +326,16 @@ impl<S: ObligationStore> Submitter<S> {
             .map(SubmitterEvent::Alarm)
             .collect();
         self.count().await?;
+        self.forget_batches();
         // What must not wait and was not sent yet goes before all that is only looked after.
         let (first, others): (Vec<_>, Vec<_>) =
             self.by_urgency().into_iter().partition(|key| self.is_unsent_threat(key));
+        let first = self.serve_together(first, &now, &mut events).await;
         self.serve_all(first, &now, &mut events).await;
         self.track(&now, &mut events).await?;
+        self.forget_batches();
         self.serve_all(others, &now, &mut events).await;
+        self.serve_batches(&now, &mut events).await;
         let ids: Vec<EntryId> = self.entries.keys().copied().collect();
         for id in ids {
             if let Err(error) = self.serve_entry(id, &now, &mut events).await {
@@ -305,7 +348,8 @@ impl<S: ObligationStore> Submitter<S> {
 
     fn is_unsent_threat(&self, key: &ObligationKey) -> bool {
         let is_urgent = self.duties.get(key).is_some_and(Duty::is_urgent);
-        is_urgent && self.lanes.iter().all(|lane| lane.find(Content::Call(*key)).is_empty())
+        let content = self.content_of(key);
+        is_urgent && !self.lanes.iter().any(|lane| lane.holds(content))
     }
 
     /// Deadlines first.
@@ -329,16 +373,38 @@ impl<S: ObligationStore> Submitter<S> {
         key: ObligationKey,
         event: ObligationEvent,
     ) -> Result<(), ChainError> {
-        let Some(duty) = self.duties.get_mut(&key) else { return Ok(()) };
-        // An event that does not fit leaves it as it is: a late answer about something that has ended.
-        let Ok(next) = duty.obligation.apply(event) else { return Ok(()) };
-        let stored = self.store.put(&next).await;
-        match stored {
-            Err(error) if !duty.is_urgent() => return Err(error.into()),
-            Err(_) => self.standing.push(Alarm::StoreFailed { key }),
+        self.apply_all(&[key], event).await
+    }
+
+    /// Applies an event to obligations, durably, all at once.
+    async fn apply_all(
+        &mut self,
+        keys: &[ObligationKey],
+        event: ObligationEvent,
+    ) -> Result<(), ChainError> {
+        let duties = keys.iter().filter_map(|key| self.duties.get(key));
+        // An event that does not fit leaves one as it is: a late answer about something that has ended.
+        let changed = duties.filter_map(|duty| {
+            let next = duty.obligation.apply(event).ok()?;
+            Some((next, duty.is_urgent()))
+        });
+        let (nexts, are_urgent): (Vec<Obligation>, Vec<bool>) = changed.unzip();
+        if nexts.is_empty() {
+            return Ok(());
+        }
+        match self.store.put_all(&nexts).await {
+            Err(error) if are_urgent.contains(&false) => return Err(error.into()),
+            Err(_) => {
+                let failed = nexts.iter().map(|next| Alarm::StoreFailed { key: *next.key() });
+                self.standing.extend(failed);
+            }
             Ok(()) => {}
         }
-        duty.obligation = next;
+        for next in nexts {
+            if let Some(duty) = self.duties.get_mut(next.key()) {
+                duty.obligation = next;
+            }
+        }
         Ok(())
     }
 

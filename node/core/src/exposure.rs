@@ -1,14 +1,16 @@
 //! What could be lost if only a tower answered, and it held an older version.
 //!
-//! Source: watchtower §3. `worst` is our balance at a version with all locks left out.
+//! Source: watchtower §3. Versions are compared by what they give us beyond our deposit, with all locks left out:
+//! that stays right whether an outstanding withdrawal lands, expires or is refused (P43), since it takes the same
+//! from every version, and when a deposit is added.
 
-use crate::balance::worst_balances;
 use crate::error::ProtocolError;
-use crate::ids::Version;
+use crate::ids::{Side, Version};
 use crate::lock::Lock;
-use crate::money::Amount;
+use crate::money::{Amount, Gain};
 use crate::record::RecordParts;
 use crate::rules;
+use crate::state::State;
 use std::collections::VecDeque;
 
 /// Steps that are kept apart; beyond it older ones are merged, which only overstates the exposure.
@@ -17,15 +19,16 @@ const MAX_STEPS: usize = 64;
 /// Follows what we rely on, and says what a tower at some version leaves unprotected.
 ///
 /// A tower that holds version `t` can be beaten by any version from `t` on that the peer may hold
-/// co-signed. So the exposure is what we rely on now, less the least of our balances since `t`.
+/// co-signed. So the exposure is what we rely on now, less the least that any version since `t` gives us.
 ///
 /// # Invariants
-/// Whatever is not known exactly, after a restart or beyond the steps that are kept, overstates it.
+/// Whatever is not known exactly, after a restart or beyond the steps that are kept, overstates it. So does a version
+/// that a later withdrawal has voided.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Exposure {
-    // Versions and balances, both strictly rising: a version is gone once a later one was worse.
-    least: VecDeque<(Version, Amount)>,
-    newest: Amount,
+    // Versions and what they give, both strictly rising: a version is gone once a later one was worse.
+    least: VecDeque<(Version, Gain)>,
+    newest: Gain,
 }
 
 /// What is kept of an [`Exposure`] while the node is down.
@@ -33,14 +36,14 @@ pub struct Exposure {
 pub struct Floor {
     /// No version above it was known when this was written.
     pub through: Version,
-    /// The least of our balances over all versions through it.
-    pub least: Amount,
+    /// The least that any version through it gives us.
+    pub least: Gain,
 }
 
 impl Exposure {
-    /// A channel whose version 0 gives us this.
-    pub fn new(deposit: Amount) -> Self {
-        Self { least: VecDeque::from([(Version::ZERO, deposit)]), newest: deposit }
+    /// A channel whose version 0 gives us this: nothing beyond our deposit, unless more is known.
+    pub fn new(first: Gain) -> Self {
+        Self { least: VecDeque::from([(Version::ZERO, first)]), newest: first }
     }
 
     /// Takes a channel up again after a start. Without a floor, or with one that newer versions may have
@@ -55,7 +58,8 @@ impl Exposure {
             return Ok(Self::new(relied));
         }
         let known = floor.filter(|floor| floor.through >= parts.guard.highest);
-        let before = known.map_or(Amount::ZERO, |floor| floor.least);
+        let nothing = Gain::of_nothing(parts.chain.deposits.of(parts.setup.side));
+        let before = known.map_or(nothing, |floor| floor.least);
         let mut exposure = Self::new(before);
         if let Some(last) = previous(version) {
             exposure.least = VecDeque::from([(last, before)]);
@@ -76,14 +80,13 @@ impl Exposure {
         self.rely_on(relied_version(parts), relied_on(parts)?);
         let seen = self.through();
         for proposal in parts.in_flight.iter().filter(|entry| entry.state.version > seen) {
-            let worst = worst_balances(parts, Some(&proposal.state))?.of(parts.setup.side);
-            self.may_be_settled(proposal.state.version, worst);
+            self.may_be_settled(proposal.state.version, gain(parts, Some(&proposal.state))?);
         }
         Ok(())
     }
 
-    /// A version that the peer may hold co-signed, co-signed or in flight, gives us `worst`.
-    pub fn may_be_settled(&mut self, version: Version, worst: Amount) {
+    /// A version that the peer may hold co-signed, co-signed or in flight, gives us `worst` for certain.
+    pub fn may_be_settled(&mut self, version: Version, worst: Gain) {
         if version > self.through() || self.least.is_empty() {
             self.append(version, worst);
         } else {
@@ -92,13 +95,13 @@ impl Exposure {
     }
 
     /// A version became what we rely on, or gives us something else than before.
-    pub fn rely_on(&mut self, version: Version, worst: Amount) {
+    pub fn rely_on(&mut self, version: Version, worst: Gain) {
         self.may_be_settled(version, worst);
         self.newest = worst;
     }
 
     /// What we rely on.
-    pub fn relied(&self) -> Amount {
+    pub fn relied(&self) -> Gain {
         self.newest
     }
 
@@ -108,15 +111,15 @@ impl Exposure {
     }
 
     /// The same, if we relied on this much.
-    pub fn beyond(&self, held: Version, relied: Amount) -> Amount {
-        // Balances rise with versions here, so the first step that still counts is the least.
+    pub fn beyond(&self, held: Version, relied: Gain) -> Amount {
+        // Gains rise with versions here, so the first step that still counts is the least.
         let least = self.least.iter().find(|(version, _)| *version >= held);
-        least.map_or(Amount::ZERO, |(_, least)| relied.saturating_sub(*least))
+        least.map_or(Amount::ZERO, |(_, least)| relied.above(*least))
     }
 
     /// What to keep over a restart.
     pub fn floor(&self) -> Floor {
-        let least = self.least.front().map_or(Amount::ZERO, |(_, least)| *least);
+        let least = self.least.front().map_or(Gain::ZERO, |(_, least)| *least);
         Floor { through: self.through(), least }
     }
 
@@ -125,7 +128,7 @@ impl Exposure {
         self.least.back().map_or(Version::ZERO, |(version, _)| *version)
     }
 
-    fn append(&mut self, version: Version, worst: Amount) {
+    fn append(&mut self, version: Version, worst: Gain) {
         while self.least.back().is_some_and(|(_, least)| *least >= worst) {
             self.least.pop_back();
         }
@@ -134,7 +137,7 @@ impl Exposure {
     }
 
     /// A version that was seen before gives us another amount: a lock of it was decided, or money came in.
-    fn replace(&mut self, version: Version, worst: Amount) {
+    fn replace(&mut self, version: Version, worst: Gain) {
         let place = self.least.partition_point(|(at, _)| *at < version);
         let Some((at, least)) = self.least.get(place).copied() else { return };
         if worst > least && at == version {
@@ -182,19 +185,29 @@ fn relied_version(parts: &RecordParts) -> Version {
     parts.base.as_ref().map_or(Version::ZERO, |base| base.state.version)
 }
 
-/// What the newest co-signed state gives us for certain: our balance without any lock, and the locks that
+/// What the newest co-signed state gives us for certain: beyond our deposit without any lock, and the locks that
 /// are ours whatever the peer does.
-pub(crate) fn relied_on(parts: &RecordParts) -> Result<Amount, ProtocolError> {
+pub(crate) fn relied_on(parts: &RecordParts) -> Result<Gain, ProtocolError> {
     let base = parts.base.as_ref();
-    let worst = worst_balances(parts, base.map(|base| &base.state))?.of(parts.setup.side);
+    let worst = gain(parts, base.map(|base| &base.state))?;
     Ok(with_own_locks(parts, worst, base.map_or(&[][..], |base| &base.locks)))
 }
 
-/// Adds to a state's balance the locks in it that are as good as ours.
-pub(crate) fn with_own_locks(parts: &RecordParts, worst: Amount, locks: &[Lock]) -> Amount {
+/// What a state gives us with all locks left out.
+pub(crate) fn gain(parts: &RecordParts, state: Option<&State>) -> Result<Gain, ProtocolError> {
+    let Some(state) = state else { return Ok(Gain::ZERO) };
+    let side = parts.setup.side;
+    let locked = match side {
+        Side::One => state.locked1,
+        Side::Two => state.locked2,
+    };
+    Ok(Gain::at(side, state.net, locked)?)
+}
+
+/// Adds to what a state gives us the locks in it that are as good as ours.
+pub(crate) fn with_own_locks(parts: &RecordParts, worst: Gain, locks: &[Lock]) -> Gain {
     let own = locks.iter().filter(|lock| is_ours(parts, lock));
-    // A sum that does not fit is more than anybody has.
-    own.fold(worst, |sum, lock| sum.checked_add(lock.amount).unwrap_or(Amount::MAX))
+    own.fold(worst, |sum, lock| sum.saturating_add(lock.amount))
 }
 
 /// A lock to us counts from the moment on at which we know its secret; one of ours once it is over.
@@ -218,6 +231,10 @@ mod tests {
         Amount::from(value)
     }
 
+    fn gain(value: u64) -> Gain {
+        Gain::new(value.into()).unwrap()
+    }
+
     fn version(value: usize) -> Version {
         Version(u64::try_from(value).unwrap())
     }
@@ -231,9 +248,9 @@ mod tests {
 
     #[test]
     fn a_pure_payer_is_never_exposed() {
-        let mut exposure = Exposure::new(amount(100));
+        let mut exposure = Exposure::new(gain(100));
         for version in 1..50u64 {
-            exposure.rely_on(Version(version), amount(100u64.saturating_sub(version)));
+            exposure.rely_on(Version(version), gain(100u64.saturating_sub(version)));
             assert_eq!(exposure.at(Version::ZERO), Amount::ZERO);
         }
     }
@@ -241,9 +258,9 @@ mod tests {
     #[test]
     fn exposure_is_what_an_older_version_would_cost() {
         let history = [100, 120, 90, 95, 150, 140, 160, 80, 81, 200];
-        let mut exposure = Exposure::new(amount(history[0]));
+        let mut exposure = Exposure::new(gain(history[0]));
         for (version, worst) in (1u64..).zip(&history[1..]) {
-            exposure.rely_on(Version(version), amount(*worst));
+            exposure.rely_on(Version(version), gain(*worst));
             let known = &history[..=usize::try_from(version).unwrap()];
             for held in 0..known.len() {
                 let expected = amount(by_hand(known, held));
@@ -255,23 +272,23 @@ mod tests {
 
     #[test]
     fn what_is_in_flight_counts_before_it_is_relied_on() {
-        let mut exposure = Exposure::new(amount(100));
-        exposure.rely_on(Version(1), amount(150));
-        exposure.may_be_settled(Version(2), amount(60));
+        let mut exposure = Exposure::new(gain(100));
+        exposure.rely_on(Version(1), gain(150));
+        exposure.may_be_settled(Version(2), gain(60));
         assert_eq!(exposure.at(Version(1)), amount(90));
         assert_eq!(exposure.at(Version(2)), amount(90));
     }
 
     #[test]
     fn a_version_that_gives_more_than_before_leaves_older_ones_as_they_were() {
-        let mut exposure = Exposure::new(amount(100));
-        exposure.rely_on(Version(1), amount(90));
-        exposure.may_be_settled(Version(2), amount(95));
-        exposure.rely_on(Version(1), amount(120));
+        let mut exposure = Exposure::new(gain(100));
+        exposure.rely_on(Version(1), gain(90));
+        exposure.may_be_settled(Version(2), gain(95));
+        exposure.rely_on(Version(1), gain(120));
         assert_eq!(exposure.at(Version::ZERO), amount(30));
         // The version in flight gives less, and follows.
         assert_eq!(exposure.at(Version(1)), amount(25));
-        exposure.rely_on(Version(2), amount(140));
+        exposure.rely_on(Version(2), gain(140));
         assert_eq!(exposure.at(Version::ZERO), amount(50));
         assert_eq!(exposure.at(Version(1)), amount(45));
         assert_eq!(exposure.at(Version(2)), Amount::ZERO);
@@ -286,7 +303,7 @@ mod tests {
             (random >> 33) % below
         };
         for round in 0..300 {
-            let mut exposure = Exposure::new(amount(50));
+            let mut exposure = Exposure::new(gain(50));
             // The least that each version ever gave: what it gives now may be more, never less.
             let mut now = vec![50u64];
             let mut relied = 0usize;
@@ -297,11 +314,11 @@ mod tests {
                 } else {
                     now.push(draw(100));
                     let newest = version(now.len() - 1);
-                    exposure.may_be_settled(newest, amount(*now.last().unwrap()));
+                    exposure.may_be_settled(newest, gain(*now.last().unwrap()));
                 }
                 let fresh = draw(100);
                 now[relied] = fresh;
-                exposure.rely_on(version(relied), amount(fresh));
+                exposure.rely_on(version(relied), gain(fresh));
                 for held in 0..now.len() {
                     let least = now[held..].iter().min().unwrap();
                     let truth = amount(fresh.saturating_sub(*least));
@@ -314,23 +331,23 @@ mod tests {
 
     #[test]
     fn a_full_history_keeps_every_step_it_has_room_for() {
-        let mut exposure = Exposure::new(amount(1));
+        let mut exposure = Exposure::new(gain(1));
         let steps = u64::try_from(MAX_STEPS).unwrap();
         for version in 1..steps {
-            exposure.rely_on(Version(version), amount(1 + version));
+            exposure.rely_on(Version(version), gain(1 + version));
         }
         assert_eq!(exposure.least.len(), MAX_STEPS);
         assert_eq!(exposure.at(Version(1)), amount(steps - 2));
-        exposure.rely_on(Version(steps), amount(1 + steps));
-        exposure.rely_on(Version(steps + 1), amount(2 + steps));
+        exposure.rely_on(Version(steps), gain(1 + steps));
+        exposure.rely_on(Version(steps + 1), gain(2 + steps));
         assert_eq!(exposure.least.len(), MAX_STEPS);
     }
 
     #[test]
     fn memory_is_bounded_and_a_long_history_only_overstates() {
-        let mut exposure = Exposure::new(amount(1));
+        let mut exposure = Exposure::new(gain(1));
         for version in 1..1_000u64 {
-            exposure.rely_on(Version(version), amount(version));
+            exposure.rely_on(Version(version), gain(version));
         }
         assert!(exposure.least.len() <= MAX_STEPS);
         assert!(exposure.at(Version(500)) >= amount(499));

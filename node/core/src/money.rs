@@ -3,6 +3,10 @@
 //! The integers underneath wrap silently in every build, so nothing here has operators: each sum is
 //! checked and says what went wrong.
 
+mod gain;
+
+pub use gain::Gain;
+
 use crate::error::ErrorClass;
 use crate::ids::Side;
 use alloy_primitives::{I256, U256};

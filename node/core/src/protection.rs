@@ -4,10 +4,10 @@
 
 use crate::balance::worst_balances;
 use crate::error::ProtocolError;
-use crate::exposure::{Exposure, Floor, relied_on, with_own_locks};
+use crate::exposure::{self, Exposure, Floor, relied_on, with_own_locks};
 use crate::ids::{Side, Version};
 use crate::message::PeerMessage;
-use crate::money::Amount;
+use crate::money::{Amount, Gain};
 use crate::record::{Phase, RecordParts};
 use crate::state::StateKind;
 use crate::time::{BlockTimestamp, EngineTime};
@@ -227,7 +227,7 @@ impl Protection {
 
     /// Whether an incoming update may be taken in that would let us rely on this much; `waits` is income
     /// that was taken in before it and is not co-signed yet.
-    pub fn decide(&self, relied: Amount, waits: Amount) -> Verdict {
+    pub fn decide(&self, relied: Gain, waits: Amount) -> Verdict {
         if self.pays_tower {
             return Verdict::Pass;
         }
@@ -333,7 +333,7 @@ impl Protection {
         }
     }
 
-    fn unprotected_at(&self, relied: Amount) -> Amount {
+    fn unprotected_at(&self, relied: Gain) -> Amount {
         let held = self.towers.keys().filter_map(|tower| self.held(*tower));
         let best = held.map(|held| held.version).max().unwrap_or(Version::ZERO);
         self.exposure.beyond(best, relied)
@@ -361,7 +361,7 @@ impl Protection {
 /// What an incoming update would lead to.
 struct Incoming {
     /// What we would rely on.
-    relied: Amount,
+    relied: Gain,
     /// How much of it was taken in before, and is not co-signed.
     waits: Amount,
 }
@@ -378,16 +378,16 @@ fn incoming(message: &PeerMessage, parts: &RecordParts) -> Option<Incoming> {
             return None;
         }
         // What does not add up is the channel's to refuse.
-        let worst = worst_balances(parts, Some(&proposal.state)).ok()?;
-        let relied = with_own_locks(parts, worst.two, &proposal.locks);
+        worst_balances(parts, Some(&proposal.state)).ok()?;
+        let worst = exposure::gain(parts, Some(&proposal.state)).ok()?;
+        let relied = with_own_locks(parts, worst, &proposal.locks);
         (relied > had).then_some(Incoming { relied, waits: Amount::ZERO })
     } else if let (Side::One, PeerMessage::Intent { updates }) = (parts.setup.side, message) {
         let pending = parts.peer_pending.iter().filter(|entry| entry.left_out.is_none());
         let waits = sum_of_gains(parts, pending.map(|entry| &entry.update));
         let is_new = |update: &&Update| update.sequence > parts.peer_sequence;
         let more = sum_of_gains(parts, updates.iter().filter(is_new));
-        let relied = had.checked_add(waits).and_then(|sum| sum.checked_add(more));
-        let relied = relied.unwrap_or(Amount::MAX);
+        let relied = had.saturating_add(waits).saturating_add(more);
         (!more.is_zero()).then_some(Incoming { relied, waits })
     } else {
         None

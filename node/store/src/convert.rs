@@ -15,7 +15,7 @@ mod transfer;
 use alloy_primitives::{Address, B256, I256};
 use lockstep_core::{
     ids::{AccountRef, Version},
-    money::{Amount, Net},
+    money::{Amount, Gain, Net},
     signature::StateSignature,
     time::BlockTimestamp,
 };
@@ -170,6 +170,14 @@ fn signed(bytes: &[u8], field: &'static str) -> Result<i128, Malformed> {
 
 fn net(bytes: &[u8], field: &'static str) -> Result<Net, Malformed> {
     Net::new(signed(bytes, field)?).map_err(|_| Malformed::OutOfRange { field })
+}
+
+pub(crate) fn gain(bytes: &[u8], field: &'static str) -> Result<Gain, Malformed> {
+    Gain::new(signed(bytes, field)?).map_err(|_| Malformed::OutOfRange { field })
+}
+
+pub(crate) fn gain_bytes(gain: Gain) -> Vec<u8> {
+    signed_bytes(gain.get())
 }
 
 /// A number in 32 bytes of two's complement.

@@ -12,7 +12,7 @@ use lockstep_proto::v1;
 use prost::Message;
 
 use crate::{
-    convert::{amount, amount_bytes},
+    convert::{amount, amount_bytes, gain, gain_bytes},
     error::{Damage, Refusal, StoreError},
     row_source::RowSource,
     table::Table,
@@ -103,7 +103,7 @@ impl WriteSet {
     /// # Errors
     /// Never for a floor; the signature is that of every write.
     pub fn put_floor(&mut self, channel_id: ChannelId, floor: Floor) -> Result<(), Refusal> {
-        let row = v1::FloorRow { through: floor.through.0, least: amount_bytes(floor.least) };
+        let row = v1::FloorRow { through: floor.through.0, least: gain_bytes(floor.least) };
         self.put(Table::Tower, key(FLOOR, &[channel_id.0.as_slice()]), row.encode_to_vec())
     }
 }
@@ -167,7 +167,7 @@ fn read_receipt(name: &[u8], value: &[u8]) -> Option<StoredReceipt> {
 
 fn read_floor(name: &[u8], value: &[u8]) -> Option<(ChannelId, Floor)> {
     let row = v1::FloorRow::decode(value).ok()?;
-    let least = amount(&row.least, "floor.least").ok()?;
+    let least = gain(&row.least, "floor.least").ok()?;
     Some((channel_id(name)?, Floor { through: Version(row.through), least }))
 }
 

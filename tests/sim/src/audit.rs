@@ -12,9 +12,10 @@ use lockstep_core::lock::Lock;
 use lockstep_core::message::PeerMessage;
 use lockstep_core::money::Amount;
 use lockstep_core::output::{Notice, Output};
-use lockstep_core::record::{Phase, RecordParts};
+use lockstep_core::record::{Dispute, Phase, RecordParts};
 use lockstep_core::request::{SigningContent, SigningRequest};
 use lockstep_core::state::{State, StateKind};
+use lockstep_core::time::Finality;
 use lockstep_core::update::{Action, Update};
 
 use crate::chain::Chain;
@@ -97,6 +98,7 @@ impl Audit {
         for output in step.outputs() {
             if let Output::Notify(notice) = output {
                 memory.is_restored |= matches!(notice, Notice::Restored { .. });
+                check_collectable(before, notice)?;
                 if !memory.is_restored {
                     check_lock_end(side, notice, next, &memory.ledger)?;
                     memory.ledger.take(side, notice, Step { before, next, is_peer_honest })?;
@@ -308,6 +310,27 @@ fn check_kept(before: Option<&RecordParts>, next: &RecordParts) -> Checked<()> {
         ensure(is_kept, "P40", || format!("{version} may be signed and was forgotten"))?;
     }
     Ok(())
+}
+
+/// P40: what comes once the contract takes nothing more, and is not what it holds, is collected by nobody: it is not
+/// told as final, least of all as income.
+fn check_collectable(before: Option<&RecordParts>, notice: &Notice) -> Checked<()> {
+    let (Notice::Applied { id, version, .. }, Some(parts)) = (notice, before) else {
+        return Ok(());
+    };
+    let settled = match &parts.phase {
+        Phase::Settled(settlement) if settlement.is_final => settlement.version,
+        Phase::Disputed(Dispute { sighting, .. })
+            if sighting.finality == Finality::Final
+                && parts.chain.finalized.timestamp >= sighting.closes_at =>
+        {
+            sighting.point.version
+        }
+        _ => return Ok(()),
+    };
+    ensure(settled == *version, "P40", || {
+        format!("{id:?} is final in {version}, and {settled} is settled")
+    })
 }
 
 /// P25: by the settled clock a lock goes back only after its expiry, and a secret counts only until then,

@@ -40,8 +40,6 @@ pub struct Guard {
 pub struct Leave {
     /// What was unprotected.
     pub forgone: i128,
-    /// The most that it may have spent by then. What it is told later, it was not paid.
-    pub spent: i128,
 }
 
 impl Guard {
@@ -252,18 +250,8 @@ impl World {
         let forgone = self.unprotected_in_truth(side);
         self.kill(side)?;
         self.trace.note(|| format!("{side:?} stays away, {forgone} of its money unprotected"));
-        let spent = self.most_spent(side);
-        let record = self.nodes[place(side)].disk.record();
-        let outstanding = record.and_then(|record| record.parts().withdrawal);
-        let leaving = outstanding.map(|outstanding| match side {
-            Side::One => outstanding.withdraw.out1,
-            Side::Two => outstanding.withdraw.out2,
-        });
         let Some(guard) = &mut self.guard else { return Ok(()) };
-        // The newest state is relied on at its lesser view: what an outstanding withdrawal takes out is not in it.
-        let leaving = leaving.and_then(Amount::to_u128).unwrap_or(0);
-        let forgone = forgone.saturating_add(i128::try_from(leaving).unwrap_or(i128::MAX));
-        guard.leave = Some(Leave { forgone, spent });
+        guard.leave = Some(Leave { forgone });
         self.stats.count("absences");
         if forgone == 0 {
             self.stats.count("absences: fully protected");

@@ -45,9 +45,8 @@ impl World {
         let spent = self.most_spent(side);
         let due = brought - spent;
         let guard = self.guard.as_ref().filter(|guard| guard.side == side);
-        if let Some(Leave { forgone, spent }) = guard.and_then(|guard| guard.leave) {
+        if let Some(Leave { forgone }) = guard.and_then(|guard| guard.leave) {
             // P82: one tower that acts keeps the loss to what it had not been given.
-            let due = brought - spent;
             return ensure(received >= due.saturating_sub(forgone), "P82", || {
                 format!("{side:?} is due {due}, {forgone} was unprotected, and it got {received}")
             });

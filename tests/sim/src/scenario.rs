@@ -200,6 +200,19 @@ impl Scenario {
         self
     }
 
+    /// After somebody else has decided who cheats: towers belong to an honest side, and it stays away only where the
+    /// other one cheats and no lock is at stake.
+    pub fn fit_guard(&mut self) {
+        let Some(plan) = &mut self.guard else { return };
+        if let Some((hostile, _)) = self.hostile {
+            plan.side = hostile.other();
+        }
+        plan.is_absent &= self.hostile.is_some() && !self.has_locks;
+        if self.restored.is_some() {
+            self.guard = None;
+        }
+    }
+
     /// Whether a side follows the protocol.
     #[must_use]
     pub fn is_honest(&self, side: Side) -> bool {

@@ -226,8 +226,10 @@ impl World {
             self.send(side, message);
         }
         let is_late = self.rng.below(8) == 0;
-        let may_close =
-            mischief.likes_to_close() && is_late && self.status() == ChannelStatus::Active;
+        // A cheat whose victim is going to be away waits for that.
+        let waits = self.guard.as_ref().is_some_and(|guard| guard.plan.is_absent);
+        let is_tempted = mischief.likes_to_close() && !waits && is_late;
+        let may_close = is_tempted && self.status() == ChannelStatus::Active;
         if let Some(want) = mischief.close(&mut self.rng).filter(|_| may_close) {
             self.stats.count("hostile: close or checkpoint");
             self.submit(side, want);

@@ -82,6 +82,7 @@ pub async fn tower_with(
         accounts,
         max_cost: Amount::from(10_u128.pow(17)),
         stagger,
+        escape: None,
     };
     let setup = TowerSetup {
         keys: keys(0x70),

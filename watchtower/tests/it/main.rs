@@ -15,6 +15,7 @@ mod acting;
 #[allow(dead_code, reason = "the chain's own tests use all of it")]
 #[path = "../../../node/chain/tests/it/anvil.rs"]
 mod anvil;
+mod crowd;
 mod intake;
 mod kit;
 mod possession;

@@ -37,6 +37,7 @@ impl<S: ObligationStore> Submitter<S> {
     ) -> Result<(), ChainError> {
         self.apply(key, event).await?;
         let Some(duty) = self.duties.remove(&key) else { return Ok(()) };
+        self.batches.leave(&key);
         let stage = duty.obligation.stage();
         self.ended.insert(key, stage);
         events.push(SubmitterEvent::Ended { key, stage });

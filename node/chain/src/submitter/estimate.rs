@@ -1,6 +1,6 @@
 //! What calls would cost, without sending anything.
 
-use super::gas::{self, Need};
+use super::gas::{self, Bounds, Need};
 use super::now::Now;
 use crate::call::{self, Contracts};
 use crate::endpoints::Endpoints;
@@ -48,7 +48,7 @@ pub async fn estimate(
     for chain_call in calls {
         let (to, data) = call::encode(contracts, terms, chain_call, None)?;
         let request = CallRequest { from: Some(from), ..CallRequest::view(to, data) };
-        let need = match gas::need(endpoints, &request, None).await {
+        let need = match gas::need(endpoints, &request, Bounds::of_payment(endpoints)).await {
             Err(ChainError::Endpoint(error)) if error.revert().is_some() => {
                 total.is_simulated = false;
                 gas::usual_need(endpoints, &request, usual_gas(chain_call.kind())).await?

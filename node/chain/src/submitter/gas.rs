@@ -44,6 +44,9 @@ const MAX_CALL_GAS: u64 = 4_000_000;
 /// The same where gas pays for data as well. Source: Arbitrum's limit per transaction is 32 million.
 const MAX_DATA_GAS: u64 = 32_000_000;
 
+/// The most for a batch where gas has Ethereum's prices. No transaction may take more than 16,777,216 (EIP-7825).
+const MAX_BATCH_GAS: u64 = 15_000_000;
+
 /// Estimates that differ by more than this many times contradict each other.
 const WIDELY: u64 = 2;
 /// A challenge with as many locks as a state may hold takes less than this many times what one without takes.
@@ -51,9 +54,38 @@ const PLAUSIBLE_FACTOR: u64 = 4;
 /// The same where gas pays for data as well, whose price moves by itself.
 const PLAUSIBLE_FACTOR_WITH_DATA: u64 = 40;
 
+/// What no honest estimate exceeds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Bounds {
+    /// Where endpoints contradict each other; none where it is not known.
+    pub(super) plausible: Option<u64>,
+    /// In any case.
+    pub(super) most: u64,
+}
+
+impl Bounds {
+    /// Of what is not owed: it may call a token, which takes what it takes.
+    pub(super) fn of_payment(endpoints: &Endpoints) -> Self {
+        Self { plausible: None, most: ceiling(endpoints) }
+    }
+
+    /// Of a call that is owed.
+    pub(super) fn of_call(endpoints: &Endpoints, kind: ObligationKind) -> Self {
+        Self { plausible: plausible(endpoints, kind), most: ceiling(endpoints) }
+    }
+
+    /// Of many challenges in one transaction.
+    pub(super) fn of_batch(endpoints: &Endpoints, rows: usize) -> Self {
+        let one = plausible(endpoints, ObligationKind::Challenge);
+        let rows = u64::try_from(rows).unwrap_or(u64::MAX);
+        let most = batch_gas(endpoints);
+        Self { plausible: one.map(|gas| gas.saturating_mul(rows).min(most)), most }
+    }
+}
+
 /// Estimates a call, so that no endpoint alone can let it run out of gas, or make it so dear that the budget or
 /// the account does not suffice: the upper middle of what they say. Where only two say something, and widely
-/// differ, the higher one counts up to `plausible`, which no honest estimate exceeds. An endpoint that says that
+/// differ, the higher one counts up to what is plausible. An endpoint that says that
 /// it would fail does not decide alone.
 ///
 /// # Errors
@@ -61,12 +93,12 @@ const PLAUSIBLE_FACTOR_WITH_DATA: u64 = 40;
 pub(super) async fn need(
     endpoints: &Endpoints,
     call: &CallRequest,
-    plausible: Option<u64>,
+    bounds: Bounds,
 ) -> Result<Need, ChainError> {
     let answers = endpoints.ask_all(|endpoint| endpoint.estimate_gas(call)).await;
-    let estimate = settled_estimate(answers, plausible)?;
+    let estimate = settled_estimate(answers, bounds.plausible)?;
     let padded = estimate.saturating_add(estimate.div_ceil(8)).saturating_add(SPARE_GAS);
-    finish(endpoints, call, padded).await
+    finish(endpoints, call, padded, bounds.most).await
 }
 
 /// The same for a call that can't be simulated yet, from what such calls usually take.
@@ -78,20 +110,25 @@ pub(super) async fn usual_need(
     call: &CallRequest,
     usual_gas: u64,
 ) -> Result<Need, ChainError> {
-    finish(endpoints, call, usual_gas).await
+    finish(endpoints, call, usual_gas, ceiling(endpoints)).await
 }
 
-async fn finish(endpoints: &Endpoints, call: &CallRequest, gas: u64) -> Result<Need, ChainError> {
+async fn finish(
+    endpoints: &Endpoints,
+    call: &CallRequest,
+    gas: u64,
+    most: u64,
+) -> Result<Need, ChainError> {
     match endpoints.profile().data_fee {
-        DataFee::None => Ok(Need { gas: gas.min(ceiling(endpoints)), data_fee: U256::ZERO }),
+        DataFee::None => Ok(Need { gas: gas.min(most), data_fee: U256::ZERO }),
         DataFee::OptimismOracle => {
             let data_fee = optimism_fee(endpoints, &call.data).await?;
-            Ok(Need { gas: gas.min(ceiling(endpoints)), data_fee })
+            Ok(Need { gas: gas.min(most), data_fee })
         }
         DataFee::ArbitrumNode => {
             // The estimate holds the data's share already; once more of it, since L1's price may double.
             let share = arbitrum_share(endpoints, call).await?.min(gas);
-            let gas = gas.saturating_add(share).min(ceiling(endpoints));
+            let gas = gas.saturating_add(share).min(most);
             Ok(Need { gas, data_fee: U256::ZERO })
         }
     }
@@ -107,9 +144,17 @@ fn ceiling(endpoints: &Endpoints) -> u64 {
     }
 }
 
+/// What a batch may take at most.
+pub(super) fn batch_gas(endpoints: &Endpoints) -> u64 {
+    match ceiling(endpoints) {
+        MAX_CALL_GAS => MAX_BATCH_GAS,
+        _ => MAX_DATA_GAS,
+    }
+}
+
 /// What no honest estimate of a call exceeds, where that is known: a multiple of what such calls usually take.
 /// Calls that pay out may call a token, which takes what it takes.
-pub(super) fn plausible(endpoints: &Endpoints, kind: ObligationKind) -> Option<u64> {
+fn plausible(endpoints: &Endpoints, kind: ObligationKind) -> Option<u64> {
     let factor = match ceiling(endpoints) {
         MAX_CALL_GAS => PLAUSIBLE_FACTOR,
         _ => PLAUSIBLE_FACTOR_WITH_DATA,

@@ -14,11 +14,17 @@ use std::sync::Arc;
 /// Gaps that are filled at most: a larger one comes from an endpoint that lies about nonces.
 const MAX_GAP: u64 = 16;
 
+/// Names a batch while this process runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct BatchId(pub(crate) u64);
+
 /// What a nonce is used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Content {
     /// A call that is owed.
     Call(ObligationKey),
+    /// Many challenges in one transaction.
+    Batch(BatchId),
     /// A payment into the contract, which has this nonce and never another one.
     Entry(EntryId),
     /// Nothing: a transfer of nothing to itself, so that later nonces can land.
@@ -174,6 +180,11 @@ impl Lane {
         let behind = self.slots.range(nonce.saturating_add(1)..);
         let waiting = behind.filter(|(_, slot)| slot.place == Place::Pool);
         waiting.fold(Fees::default(), |most, (_, slot)| most.max(slot.fees))
+    }
+
+    /// Whether any transaction of something is under way.
+    pub(crate) fn holds(&self, content: Content) -> bool {
+        self.slots.values().any(|slot| slot.content == content)
     }
 
     /// Where something's transactions are.

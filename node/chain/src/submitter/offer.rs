@@ -2,7 +2,7 @@
 //! right to the most, in few steps, so that whichever endpoint is honest has one that it takes.
 
 use super::fee::{Fees, Window};
-use super::gas::Need;
+use super::gas::{Bounds, Need};
 use super::lane::Content;
 use super::now::{Market, Now};
 use crate::call::Payload;
@@ -22,6 +22,7 @@ pub(super) struct Job {
     pub(super) window: Option<Window>,
     /// What was offered before, also by an earlier run. Units: wei per gas.
     pub(super) floor: u128,
+    pub(super) bounds: Bounds,
 }
 
 impl Job {

@@ -1,7 +1,7 @@
 //! Whether a payment into the contract can be made now: asked before anything is signed for it.
 
 use super::estimate;
-use super::gas::{self, Need};
+use super::gas::{self, Bounds, Need};
 use super::lane::Content;
 use super::now::Now;
 use super::offer::Job;
@@ -81,7 +81,7 @@ impl<S: ObligationStore> Submitter<S> {
         };
         // Before the estimate, which fails without saying why when the coin is short.
         self.check_coin(from, job.payload.value).await?;
-        let need = match gas::need(&self.endpoints, &request, None).await {
+        let need = match gas::need(&self.endpoints, &request, job.bounds).await {
             Err(ChainError::Endpoint(error)) => {
                 return Err(match error.revert() {
                     Some(revert) => EntryRefusal::Reverts { revert }.into(),
@@ -109,6 +109,7 @@ impl<S: ObligationStore> Submitter<S> {
             max_cost: entry.max_cost(),
             window: None,
             floor: offers.iter().map(|offer| offer.max_fee_per_gas).max().unwrap_or(0),
+            bounds: Bounds::of_payment(&self.endpoints),
         })
     }
 

@@ -1,7 +1,7 @@
 //! Sending a call, replacing it, and filling gaps in an account's nonces.
 
 use super::fee::Fees;
-use super::gas::{self, Need, TRANSFER_GAS};
+use super::gas::{self, Bounds, Need, TRANSFER_GAS};
 use super::goal;
 use super::lane::{self, Content, Lane, Place, Slot};
 use super::now::Now;
@@ -21,11 +21,11 @@ use lockstep_core::chain::{ChainCall, ObligationEvent, ObligationKey};
 use lockstep_core::entry::{EntryEvent, Offer};
 
 /// Calls that are looked at together, so that many at once do not wait for each other's answers.
-const ASSESSED_AT_ONCE: usize = 16;
+pub(super) const ASSESSED_AT_ONCE: usize = 16;
 
 /// How a call stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Assessment {
+pub(super) enum Assessment {
     /// It has ended like this.
     Over(ObligationEvent),
     /// It is in a block.
@@ -60,15 +60,15 @@ impl<S: ObligationStore> Submitter<S> {
     }
 
     /// How a call stands, without changing anything.
-    async fn assess(&self, key: ObligationKey, now: &Now) -> Assessment {
+    pub(super) async fn assess(&self, key: ObligationKey, now: &Now) -> Assessment {
         let Some(duty) = self.duties.get(&key) else { return Assessment::Waits };
         if let Some(event) = self.final_event(duty, now).await {
             return Assessment::Over(event);
         }
         // In a block on a quorum's word: it waits to become final. One endpoint's word is not enough.
-        let is_placed = |lane: &Lane| {
-            lane.find(Content::Call(key)).iter().any(|(_, slot)| slot.place != Place::Pool)
-        };
+        let content = self.content_of(&key);
+        let is_placed =
+            |lane: &Lane| lane.find(content).iter().any(|(_, slot)| slot.place != Place::Pool);
         if self.lanes.iter().any(is_placed) {
             return Assessment::Waits;
         }
@@ -90,7 +90,15 @@ impl<S: ObligationStore> Submitter<S> {
             Assessment::Needed => true,
             Assessment::Idle => false,
         };
-        let content = Content::Call(key);
+        let content = self.content_of(&key);
+        if let Content::Batch(id) = content {
+            // It goes with the others; see `serve_batches`.
+            if is_needed {
+                self.batches.want(id);
+                self.warn_of_deadline(&duty, now, events);
+            }
+            return Ok(());
+        }
         let found = self.lanes.iter().enumerate().find_map(|(index, lane)| {
             let slots = lane.find(content);
             (!slots.is_empty()).then_some((index, slots))
@@ -105,7 +113,10 @@ impl<S: ObligationStore> Submitter<S> {
                     self.place_in(index, &job, now, events).await?;
                 }
             }
-            None if is_needed => self.place(&duty, &job, now, events).await?,
+            None if is_needed => {
+                let senders = self.senders(&duty)?;
+                self.place(key, senders.as_deref(), &job, now, events).await?;
+            }
             None => {}
         }
         if is_needed {
@@ -140,26 +151,25 @@ impl<S: ObligationStore> Submitter<S> {
             max_cost: duty.order.max_cost,
             window: duty.window(),
             floor: duty.obligation.highest_fee_per_gas(),
+            bounds: Bounds::of_call(&self.endpoints, call.kind()),
         })
     }
 
     /// Sends a call for the first time, or anew after it was lost, from an account that can.
-    async fn place(
+    pub(super) async fn place(
         &mut self,
-        duty: &Duty,
+        key: ObligationKey,
+        senders: Option<&[Address]>,
         job: &Job,
         now: &Now,
         events: &mut Vec<SubmitterEvent>,
     ) -> Result<(), ChainError> {
-        let key = *duty.obligation.key();
-        let senders = self.senders(duty)?;
         let mut refused = Vec::new();
         loop {
             let patience = self.endpoints.profile().replace_after_blocks;
             let may_send = |lane: &Lane| {
                 let address = lane.address();
-                !refused.contains(&address)
-                    && senders.as_ref().is_none_or(|list| list.contains(&address))
+                !refused.contains(&address) && senders.is_none_or(|list| list.contains(&address))
             };
             let is_stuck = |lane: &Lane| lane.is_stuck(now.most.base_fee, &now.heads, patience);
             let Some(index) = lane::choose(&self.lanes, may_send, is_stuck, &key) else {
@@ -179,7 +189,7 @@ impl<S: ObligationStore> Submitter<S> {
 
     /// Sends a call from one account, with every nonce that an endpoint calls the next one. Gives the account
     /// back if it can't pay.
-    async fn place_in(
+    pub(super) async fn place_in(
         &mut self,
         index: usize,
         job: &Job,
@@ -193,11 +203,7 @@ impl<S: ObligationStore> Submitter<S> {
         }
         let Payload { to, value, data } = job.payload.clone();
         let request = CallRequest { from: Some(account), to, data, value: Some(value) };
-        let plausible = match job.content {
-            Content::Call(key) => gas::plausible(&self.endpoints, key.kind),
-            Content::Entry(_) | Content::Filler => None,
-        };
-        let need = match gas::need(&self.endpoints, &request, plausible).await {
+        let need = match gas::need(&self.endpoints, &request, job.bounds).await {
             Ok(need) => need,
             Err(ChainError::Endpoint(error)) => {
                 if let (Content::Call(key), Some(revert)) = (job.content, error.revert()) {
@@ -331,7 +337,7 @@ impl<S: ObligationStore> Submitter<S> {
         }
         let least = slot.fees.next_step();
         if least.max_fee > cap {
-            if let Content::Call(key) = job.content {
+            for key in self.keys_of(job.content) {
                 Self::alarm(events, Alarm::BudgetReached { key, needed: least.max_fee, cap });
             }
             return Ok(());
@@ -370,10 +376,12 @@ impl<S: ObligationStore> Submitter<S> {
         let tx: B256 = *signed.hash();
         let raw: Bytes = signed.encoded_2718().into();
         match slot.content {
-            Content::Call(key) => {
+            Content::Call(_) | Content::Batch(_) => {
+                let keys = self.keys_of(slot.content);
                 let sent = ObligationEvent::Sent { tx, fee_per_gas: slot.fees.max_fee };
-                self.apply(key, sent).await?;
-                events.push(SubmitterEvent::Sent { key, tx, fees: slot.fees });
+                self.apply_all(&keys, sent).await?;
+                let fees = slot.fees;
+                events.extend(keys.into_iter().map(|key| SubmitterEvent::Sent { key, tx, fees }));
             }
             Content::Entry(id) => {
                 let Fees { max_fee, priority } = slot.fees;
@@ -432,6 +440,7 @@ impl<S: ObligationStore> Submitter<S> {
     ) -> Option<(u64, Slot)> {
         let is_owed = match slot.content {
             Content::Call(key) => self.duties.contains_key(&key),
+            Content::Batch(_) => !self.keys_of(slot.content).is_empty(),
             Content::Entry(_) => true,
             Content::Filler => false,
         };

@@ -8,7 +8,7 @@ use crate::error::ChainError;
 use crate::rpc::{At, CallRequest};
 use alloy_primitives::{B256, Bytes};
 use lockstep_contracts::revert::Revert;
-use lockstep_core::chain::{ObligationEvent, ObligationKey};
+use lockstep_core::chain::ObligationEvent;
 
 /// What the endpoints say about everything that was sent with one nonce.
 #[derive(Clone, Debug, Default)]
@@ -128,20 +128,27 @@ impl<S: ObligationStore> Submitter<S> {
         let Landing { tx, block, is_success, .. } = landing;
         let is_new = slot.place != Place::Block(landing);
         self.change(index, nonce, |slot| slot.place = Place::Block(landing));
-        if let (Content::Call(key), true) = (slot.content, is_new) {
-            if is_success {
-                self.apply(key, ObligationEvent::Included { tx, block }).await?;
-                events.push(SubmitterEvent::Included { key, tx, block });
-            } else {
-                let revert = self.revert_of(landing).await;
-                self.refused(key, revert, events);
-                if let Some(duty) = self.duties.get_mut(&key) {
-                    duty.has_failed = true;
-                }
-                // The nonce is used up by a failed call, which no longer stands for it.
-                self.change(index, nonce, |slot| slot.content = Content::Filler);
-                self.dropped(Content::Call(key), events).await?;
+        let keys = if is_new { self.keys_of(slot.content) } else { Vec::new() };
+        if !keys.is_empty() && is_success {
+            if let Content::Batch(id) = slot.content {
+                self.leave_out_skipped(id, landing, events).await?;
             }
+            let keys = self.keys_of(slot.content);
+            self.apply_all(&keys, ObligationEvent::Included { tx, block }).await?;
+            let included = keys.into_iter().map(|key| SubmitterEvent::Included { key, tx, block });
+            events.extend(included);
+        } else if !keys.is_empty() {
+            let revert = self.revert_of(landing).await;
+            for key in &keys {
+                self.refused(*key, revert.clone(), events);
+                if let Some(duty) = self.duties.get_mut(key) {
+                    duty.has_failed = true;
+                    duty.is_alone = true;
+                }
+            }
+            // The nonce is used up by a failed call, which no longer stands for it.
+            self.change(index, nonce, |slot| slot.content = Content::Filler);
+            self.dropped(slot.content, events).await?;
         }
         let is_final = now.finalized.is_some_and(|(point, _)| block <= point.number);
         if is_final && !matches!(slot.content, Content::Entry(_)) {
@@ -175,19 +182,14 @@ impl<S: ObligationStore> Submitter<S> {
         }
     }
 
-    async fn dropped(
+    pub(super) async fn dropped(
         &mut self,
         content: Content,
         events: &mut Vec<SubmitterEvent>,
     ) -> Result<(), ChainError> {
-        let is_owed = |key: &ObligationKey| self.duties.contains_key(key);
-        match content {
-            Content::Call(key) if is_owed(&key) => {
-                events.push(SubmitterEvent::Dropped { key });
-                self.apply(key, ObligationEvent::Dropped).await
-            }
-            Content::Call(_) | Content::Entry(_) | Content::Filler => Ok(()),
-        }
+        let keys = self.keys_of(content);
+        events.extend(keys.iter().map(|key| SubmitterEvent::Dropped { key: *key }));
+        self.apply_all(&keys, ObligationEvent::Dropped).await
     }
 
     fn change(&mut self, index: usize, nonce: u64, change: impl FnOnce(&mut Slot)) {

@@ -10,6 +10,7 @@
 )]
 
 mod anvil;
+mod batch;
 mod data_fee;
 mod disagree;
 mod disk;

@@ -2,8 +2,10 @@ use super::*;
 use crate::fixture::*;
 use crate::ids::Digest;
 use crate::lock::{Lock, locks_root};
+use crate::signature::SignerKey;
 use crate::state::Open;
 use alloy_primitives::{Address, I256, U256};
+use k256::ecdsa::SigningKey;
 
 fn amount(value: u64) -> Amount {
     Amount::from(value)
@@ -340,4 +342,127 @@ fn p14_credit_falls_only_for_its_owner_and_never_below_zero() {
     );
     credits.withdraw(owner, stranger(), contract, amount(5)).unwrap();
     assert_eq!(credits.total(), Ok(Amount::from_u256(U256::ZERO)));
+}
+
+/// Side 2's consent to an open of at least 5 until second 100, by this key.
+fn consent_of(bench: &Bench, key: &SigningKey) -> PresentedConsent {
+    let (min_deposit1, deadline) = (amount(5), BlockTimestamp(100));
+    let open = Open { channel_id: bench.0.channel_id(), min_deposit1, deadline };
+    let signature = sign_with(key, domain().open(&open)).0.to_vec();
+    PresentedConsent { min_deposit1, deadline, signature }
+}
+
+#[test]
+fn p02_money_that_a_stranger_joins_with_is_side_two_s_credit_and_joins_nothing() {
+    let bench = Bench::pending();
+    let (none, caller) = (PresentedConsent::default(), call(stranger(), 10));
+    let refused = bench.0.join_channel(caller, Amount::ZERO, &none);
+    assert_eq!(refused, Err(Refusal::NotAuthorized { caller: stranger() }));
+    let step = bench.0.join_channel(caller, amount(7), &none).unwrap();
+    assert_eq!((step.next, step.events.len()), (*bench.0.slots(), 0));
+    assert_eq!(step.credits, paid(0, 7));
+    let consent = consent_of(&bench, &signing_key(Side::Two));
+    let step = bench.0.join_channel(caller, amount(7), &consent).unwrap();
+    assert_eq!(step.next.status, ChannelStatus::Active);
+    assert_eq!(step.next.deposits.total(), amount(107));
+}
+
+#[test]
+fn p02_a_pending_channel_takes_the_money_of_side_one_alone() {
+    let bench = Bench::pending();
+    let one = bench.0.deposit(1, amount(7)).unwrap();
+    assert_eq!((one.next.deposits.total(), one.credits), (amount(107), vec![]));
+    let two = bench.0.deposit(2, amount(7)).unwrap();
+    assert_eq!((two.next, two.credits), (*bench.0.slots(), paid(0, 7)));
+}
+
+#[test]
+fn a_pending_open_grows_or_becomes_active_and_an_empty_call_does_neither() {
+    let bench = Bench::pending();
+    let consent = consent_of(&bench, &signing_key(Side::Two));
+    let none = PresentedConsent::default();
+    let open = |value, consent: &PresentedConsent| {
+        bench.0.open_channel(call(stranger(), 10), amount(value), consent)
+    };
+    assert_eq!(open(0, &none), Err(Refusal::NothingReceived));
+    let funded = ChainFact::Funded { side: Side::One, amount: amount(7) };
+    let joined = ChainFact::Joined { deposit2: Amount::ZERO };
+    let (pending, active) = (ChannelStatus::Pending, ChannelStatus::Active);
+    for (value, consent, status, events) in [
+        (7, &none, pending, vec![funded.clone()]),
+        (0, &consent, active, vec![joined.clone()]),
+        (7, &consent, active, vec![funded, joined]),
+    ] {
+        let step = open(value, consent).unwrap();
+        assert_eq!(step.next.status, status, "{events:?}");
+        assert_eq!(step.next.deposits.total(), amount(100 + value));
+        assert_eq!((step.events, step.credits), (events, vec![]));
+    }
+}
+
+#[test]
+fn consent_counts_from_the_account_of_side_two_as_from_its_signer_and_from_nobody_else() {
+    let owner = SigningKey::from_slice(&[7; 32]).unwrap();
+    let account = SignerKey::from_verifying_key(*owner.verifying_key()).address();
+    let terms = Terms { participant2: AccountRef::Evm(account), ..terms() };
+    let bench = Bench(Adjudicator::new(DOMAIN, BOUNDS, terms));
+    let open = |key: SigningKey| {
+        let consent = consent_of(&bench, &key);
+        bench.0.open_channel(call(participant(Side::One), 10), amount(9), &consent)
+    };
+    for key in [owner, signing_key(Side::Two)] {
+        assert_eq!(open(key).unwrap().next.status, ChannelStatus::Active);
+    }
+    assert_eq!(open(signing_key(Side::One)), Err(Refusal::BadSignature { side: Side::Two }));
+}
+
+#[test]
+fn p06_consent_may_come_in_65_bytes_and_only_in_the_canonical_ones() {
+    let bench = Bench(Adjudicator::new(DOMAIN, BOUNDS, terms()));
+    let opens = |consent: &PresentedConsent| {
+        bench.0.open_channel(call(participant(Side::One), 10), amount(9), consent)
+    };
+    let mut seen = [false; 2];
+    for deadline in 100..140 {
+        let deadline = BlockTimestamp(deadline);
+        let open = Open { channel_id: bench.0.channel_id(), min_deposit1: amount(5), deadline };
+        let mut long = sign(Side::Two, domain().open(&open)).0.to_vec();
+        let is_odd = long[32] & 0x80 != 0;
+        seen[usize::from(is_odd)] = true;
+        long[32] &= 0x7f;
+        long.push(if is_odd { 28 } else { 27 });
+        let consent = PresentedConsent { min_deposit1: amount(5), deadline, signature: long };
+        assert_eq!(opens(&consent).unwrap().next.status, ChannelStatus::Active);
+        let refused = Err(Refusal::BadSignature { side: Side::Two });
+        for wrong in [0, 1, 26, 29, if is_odd { 27 } else { 28 }] {
+            let mut other = consent.clone();
+            other.signature[64] = wrong;
+            assert_eq!(opens(&other), refused, "{wrong}");
+        }
+        let mut upper = consent.clone();
+        upper.signature[32] |= 0x80;
+        assert_eq!(opens(&upper), refused);
+    }
+    assert_eq!(seen, [true; 2], "both parities");
+}
+
+#[test]
+fn side_one_s_order_takes_a_pending_open_back_by_any_hand_and_no_other_order_does() {
+    let bench = Bench::pending();
+    let cancel = |side: Side, min_version| {
+        let (min_version, deadline) = (Version(min_version), BlockTimestamp(100));
+        let id = bench.0.channel_id();
+        let digest = domain().presented_intent(id, side.number(), min_version, deadline);
+        let signature = sign(side, digest);
+        let intent = PresentedIntent { side: side.number(), min_version, deadline, signature };
+        bench.0.cancel_open(call(stranger(), 10), &intent)
+    };
+    let step = cancel(Side::One, 0).unwrap();
+    assert_eq!((step.next.status, step.payouts), (ChannelStatus::Closed, paid(100, 0)));
+    assert_eq!(cancel(Side::Two, 0), Err(Refusal::NotAuthorized { caller: stranger() }));
+    let min_version = Version(1);
+    let refused = Err(Refusal::BelowMinVersion { version: Version::ZERO, min_version });
+    assert_eq!(cancel(Side::One, 1), refused);
+    let unsigned = bench.0.cancel_open(call(stranger(), 10), &PresentedIntent::NONE);
+    assert_eq!(unsigned, Err(Refusal::NotAuthorized { caller: stranger() }));
 }

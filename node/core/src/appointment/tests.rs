@@ -153,3 +153,36 @@ fn p68_a_word_of_access_is_worth_nothing_for_another_action_account_tower_side_o
     }
     assert!(access.verify(&domain, &fixture::signer_key(Side::Two), signature).is_err());
 }
+
+#[test]
+fn p80_an_ordinary_state_with_locks_is_taken() {
+    let locks_root = B256::repeat_byte(3);
+    let locked = State { locked1: Amount::from(1u64), locks_root, ..state(3) };
+    assert_eq!(check(appointment(locked)).unwrap().get().state, locked);
+}
+
+#[test]
+fn p80_keys_that_were_learnt_elsewhere_do_not_stand_in_the_way_of_right_signatures() {
+    let own = [fixture::signer_key(Side::One), fixture::signer_key(Side::Two)];
+    let swapped = [own[1], own[0]];
+    let checked = appointment(state(3)).check(fixture::BOUNDS, Some(swapped)).unwrap();
+    assert_eq!(checked.keys(), own);
+}
+
+#[test]
+fn p80_records_have_one_name_exactly_where_channel_state_and_signatures_are_the_same() {
+    let id = state(3).channel_id;
+    let digest = fixture::domain().state(&state(3));
+    let signatures = fixture::sign_both(digest);
+    let Signatures { one, two } = signatures;
+    let name = record_hash(id, digest, &signatures);
+    assert_eq!(record_hash(id, digest, &signatures), name);
+    for other in [
+        record_hash(ChannelId(B256::ZERO), digest, &signatures),
+        record_hash(id, Digest(B256::ZERO), &signatures),
+        record_hash(id, digest, &Signatures { one: two, two }),
+        record_hash(id, digest, &Signatures { one, two: one }),
+    ] {
+        assert_ne!(other, name);
+    }
+}

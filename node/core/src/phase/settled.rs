@@ -9,7 +9,9 @@ use crate::message::RejectReason;
 use crate::money::Amount;
 use crate::output::Notice;
 use crate::phase::open::apply;
-use crate::record::{InFlight, Phase, RecordParts, Settlement};
+use crate::record::{Dispute, InFlight, Phase, RecordParts, Settlement};
+use crate::rules;
+use crate::time::Finality;
 
 /// What `ChannelClosed` says.
 pub(crate) struct Closed {
@@ -113,6 +115,21 @@ fn settled_locks(parts: &RecordParts, closed: &Closed) -> Vec<Lock> {
         .find(|(state, _)| state.version == closed.version || Some(state.locks_root) == root)
         .map(|(_, locks)| locks.clone())
         .unwrap_or_default()
+}
+
+/// P40: whether the contract can't settle at this version any more: it has settled at another one for good, or takes
+/// nothing more by its newest block's time. A countersignature that comes then shows it nothing: what it would have
+/// paid us is no income.
+pub(crate) fn is_too_late_for(change: &Change<'_>, version: Version) -> bool {
+    match &change.parts.phase {
+        Phase::Settled(settlement) => settlement.is_final && settlement.version != version,
+        Phase::Disputed(Dispute { sighting, .. }) => {
+            let now = rules::now(&change.parts).max(change.session.head.timestamp);
+            let is_final = sighting.finality == Finality::Final;
+            is_final && now >= sighting.closes_at && sighting.point.version != version
+        }
+        Phase::Opening(_) | Phase::Funding { .. } | Phase::Open | Phase::Closing(_) => false,
+    }
 }
 
 /// One lock of the settled list is decided.

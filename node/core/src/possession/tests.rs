@@ -96,6 +96,8 @@ fn another_towers_root_and_a_path_without_end_are_refused() {
     endless.path = vec![step; MAX_PATH_STEPS + 1];
     let steps = MAX_PATH_STEPS + 1;
     assert_eq!(verify(&endless, 2), Err(PossessionError::TooLong { steps }));
+    endless.path.pop();
+    assert!(matches!(verify(&endless, 2), Err(PossessionError::NotUnderRoot { .. })));
 }
 
 #[test]

@@ -105,3 +105,25 @@ fn p55_signing_is_deterministic_by_rfc_6979() {
     assert_eq!(s, hex!("2442ce9d2b916064108014783e923ec36b49743e2ffa1c4496f01a512aafd9e5"));
     assert_eq!(sign(&key, digest), signature);
 }
+
+#[test]
+fn p06_the_upper_half_of_s_begins_after_the_half_order_itself() {
+    let digest = Digest(B256::repeat_byte(1));
+    let mut bytes = sign(&key(1), digest).0;
+    bytes[32..].copy_from_slice(HALF_ORDER.as_slice());
+    assert!(StateSignature(bytes).recover_address(digest).is_ok());
+    bytes[63] += 1;
+    assert_eq!(StateSignature(bytes).recover_address(digest), Err(SignatureError::HighS));
+}
+
+#[test]
+fn p06_a_signature_with_s_in_the_upper_half_is_never_packed() {
+    let digest = Digest(B256::repeat_byte(1));
+    let (low, recovery) = key(1).sign_prehash_recoverable(digest.0.as_slice()).unwrap();
+    assert!(StateSignature::from_parts(&low, recovery).is_some());
+    let (r, s) = low.split_scalars();
+    let high = Signature::from_scalars(r, -s).unwrap();
+    assert_eq!(StateSignature::from_parts(&high, recovery), None);
+    let reduced = RecoveryId::new(false, true);
+    assert_eq!(StateSignature::from_parts(&low, reduced), None);
+}

@@ -136,3 +136,13 @@ fn p86_nothing_is_credited_before_l1_is_final() {
     assert!(sent.apply(TransferEvent::Credited).is_err());
     assert!(sent.apply(TransferEvent::Delivered).is_err());
 }
+
+#[test]
+fn a_record_follows_its_transfer_and_keeps_the_rest() {
+    let planned = deposit(DepositStage::Planned);
+    let record = TransferRecord { transfer: planned, channel: None, memo: vec![1, 2] };
+    let next = record.apply(TransferEvent::Included(KEY)).unwrap();
+    assert_eq!(next.transfer, planned.apply(TransferEvent::Included(KEY)).unwrap());
+    assert_eq!((next.channel, next.memo), (None, vec![1, 2]));
+    assert!(record.apply(TransferEvent::PaidOut).is_err());
+}

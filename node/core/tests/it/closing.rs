@@ -203,6 +203,41 @@ fn p40_an_acceptor_that_withholds_its_answers_and_closes_gains_nothing_uncounted
 }
 
 #[test]
+fn p40_a_countersignature_that_comes_after_the_final_settlement_brings_no_income() {
+    for is_settled_there in [false, true] {
+        let mut pair = Pair::open();
+        pair.two.pay(40).unwrap();
+        pair.deliver(Side::Two);
+        pair.deliver(Side::One);
+        let late = pair.two.outbox.pop_front().unwrap();
+        assert!(matches!(late, PeerMessage::Accept { version: Version(1), .. }));
+        pair.one.command(Command::ForceClose).unwrap();
+        let mut world = World::new(pair);
+        if is_settled_there {
+            world.run_to_end();
+            world.assert_paid(DEPOSIT + 40, DEPOSIT - 40);
+        } else {
+            while !lockstep_core::channel::is_over(world.pair.one.channel.parts()) {
+                world.run_duties(Side::One);
+                world.tick(100);
+            }
+            world.assert_paid(DEPOSIT, DEPOSIT);
+        }
+        let one = &mut world.pair.one;
+        let told = |node: &Node| node.count(|notice| matches!(notice, Notice::Applied { .. }));
+        let settled = one.channel.parts().clone();
+        one.peer(late).unwrap();
+        assert_eq!(told(one), usize::from(is_settled_there));
+        if !is_settled_there {
+            assert_eq!(*one.channel.parts(), settled, "it changes nothing");
+            // Nor does it when the other side shows it as what it holds.
+            world.pair.connect();
+            assert_eq!(told(&world.pair.one), 0);
+        }
+    }
+}
+
+#[test]
 fn a_state_shown_on_chain_completes_a_lost_answer() {
     let mut pair = Pair::open();
     pair.one.pay(100).unwrap();

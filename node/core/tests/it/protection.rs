@@ -3,7 +3,7 @@
 use crate::kit::*;
 use alloy_primitives::Address;
 use alloy_primitives::B256;
-use lockstep_core::chain::Evidence;
+use lockstep_core::chain::{ChainFact, Evidence};
 use lockstep_core::error::ProtocolError;
 use lockstep_core::exposure::Exposure;
 use lockstep_core::ids::{Side, Version};
@@ -13,7 +13,7 @@ use lockstep_core::money::Amount;
 use lockstep_core::output::Notice;
 use lockstep_core::protection::{Held, Lapse, Protection, TowerPolicy};
 use lockstep_core::record::Phase;
-use lockstep_core::time::{BlockTimestamp, EngineTime};
+use lockstep_core::time::{BlockTimestamp, EngineTime, Finality};
 use lockstep_core::update::Action;
 
 const TOWER: Address = Address::repeat_byte(0x70);
@@ -264,4 +264,131 @@ fn p36_a_declined_proposal_leaves_what_is_ours_untouched() {
     pair.exchange();
     pair.assert_in_step();
     assert_eq!(pair.two.own(), amount(DEPOSIT));
+}
+
+fn hash_lock(secret: B256, value: u64, from1: bool) -> (B256, Action) {
+    (lockstep_core::hash_of(secret), crate::lock::lock(secret, value, 2_000, from1))
+}
+
+#[test]
+fn p81_a_lock_of_ours_that_comes_back_is_income_of_its_amount_and_of_no_other() {
+    for side in SIDES {
+        for (before, waits) in [(BOUND - 10, false), (BOUND - 9, true)] {
+            let mut node = Guarded::new(side);
+            let is_one = side == Side::One;
+            let (ours, add) = hash_lock(B256::repeat_byte(1), 10, is_one);
+            let (_, other) = hash_lock(B256::repeat_byte(2), 50, is_one);
+            let (_, theirs) = hash_lock(B256::repeat_byte(3), 70, !is_one);
+            node.pair.node(side).command(Command::Update(vec![add, other])).unwrap();
+            node.pair.node(side.other()).command(Command::Update(vec![theirs])).unwrap();
+            node.exchange();
+            node.receipt();
+            node.receive(before);
+            let fail = Command::Update(vec![Action::FailLock { hash: ours }]);
+            node.pair.node(side.other()).command(fail).unwrap();
+            node.exchange();
+            assert_eq!(node.protection.is_waiting(), waits, "{side:?} {before}");
+            node.receipt();
+            node.exchange();
+            assert_eq!(node.own(), amount(DEPOSIT + before - 50), "{side:?}");
+            node.pair.assert_in_step();
+        }
+    }
+}
+
+#[test]
+fn p81_a_lock_to_us_stays_ours_beyond_its_expiry_if_the_registry_took_its_secret_in_time() {
+    for side in SIDES {
+        for (at, ours) in [(2_000, 400), (2_001, 0)] {
+            let mut node = Guarded::new(side);
+            let secret = B256::repeat_byte(9);
+            let (hash, add) = hash_lock(secret, 400, side == Side::Two);
+            node.pair.node(side.other()).command(Command::Update(vec![add])).unwrap();
+            node.exchange();
+            let at = BlockTimestamp(at);
+            let told = ChainFact::SecretRevealed { hash, secret, at };
+            node.pair.node(side).fact(2_002, Finality::Final, told);
+            node.pair.node(side).finalized(2_002);
+            let parts = node.pair.node(side).channel.parts().clone();
+            node.protection.observe(&parts).unwrap();
+            assert_eq!(node.protection.unprotected(), amount(ours), "{side:?} {at:?}");
+        }
+    }
+}
+
+#[test]
+fn p81_a_lock_of_ours_is_gone_if_the_registry_took_its_secret_in_time() {
+    for side in SIDES {
+        for (at, back) in [(2_000, 0), (2_001, 400)] {
+            let mut node = Guarded::new(side);
+            let secret = B256::repeat_byte(9);
+            let (hash, add) = hash_lock(secret, 400, side == Side::One);
+            node.pair.node(side).command(Command::Update(vec![add])).unwrap();
+            node.exchange();
+            let parts = node.pair.node(side).channel.parts().clone();
+            let before = Exposure::resume(&parts, None).unwrap().relied();
+            let at = BlockTimestamp(at);
+            let told = ChainFact::SecretRevealed { hash, secret, at };
+            node.pair.node(side).fact(2_002, Finality::Final, told);
+            node.pair.node(side).finalized(2_002);
+            let parts = node.pair.node(side).channel.parts().clone();
+            let relied = Exposure::resume(&parts, None).unwrap().relied();
+            assert!(relied >= before, "{side:?} {at:?}");
+            assert_eq!(relied.above(before), amount(back), "{side:?} {at:?}");
+        }
+    }
+}
+
+#[test]
+fn p82_a_second_tower_is_still_needed_while_the_first_alone_holds_the_newest() {
+    let mut node = Guarded::new(Side::Two);
+    let second = Address::repeat_byte(0x71);
+    node.protection.add_tower(second, None);
+    assert!(!node.protection.needs_any(), "nothing is at stake yet");
+    node.receive(BOUND);
+    assert!(node.protection.needs_any());
+    node.receipt();
+    assert_eq!(node.protection.unprotected(), Amount::ZERO);
+    assert!(node.protection.needs_any(), "the second holds nothing");
+    let version = node.pair.two.channel.version();
+    node.protection.receipt(second, Held { version, valid_until: BlockTimestamp(100_000) });
+    assert!(!node.protection.needs_any());
+    assert_eq!(node.protection.unprotected_from(Version::ZERO), amount(BOUND));
+    assert_eq!(node.protection.unprotected_from(version), Amount::ZERO);
+}
+
+#[test]
+fn p81_a_new_policy_holds_from_the_next_message_on() {
+    let mut node = Guarded::new(Side::Two);
+    node.receive(BOUND);
+    let wider = TowerPolicy::Bounded { max_unprotected: amount(BOUND + 5) };
+    node.protection.set_policy(wider);
+    assert_eq!(node.protection.policy(), wider);
+    node.receive(5);
+    assert_eq!(node.own(), amount(DEPOSIT + BOUND + 5));
+    node.receive(1);
+    assert!(node.protection.is_waiting());
+    node.protection.set_policy(TowerPolicy::Async);
+    node.exchange();
+    assert_eq!(node.own(), amount(DEPOSIT + BOUND + 6));
+}
+
+#[test]
+fn p81_what_waited_on_a_connection_that_is_gone_is_said_again_on_the_next() {
+    for side in SIDES {
+        let mut node = Guarded::new(side);
+        node.receive(BOUND);
+        node.receive(7);
+        assert!(node.protection.is_waiting(), "{side:?}");
+        node.protection.disconnected();
+        assert!(!node.protection.is_waiting());
+        node.receipt();
+        // What waited is not taken in behind the peer's back.
+        node.exchange();
+        assert_eq!(node.own(), amount(DEPOSIT + BOUND));
+        node.pair.connect_without_delivery();
+        node.exchange();
+        assert_eq!(node.own(), amount(DEPOSIT + BOUND + 7));
+        node.pair.assert_in_step();
+    }
 }

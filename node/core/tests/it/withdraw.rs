@@ -2,10 +2,11 @@
 
 use crate::kit::*;
 use lockstep_core::error::ProtocolError;
-use lockstep_core::ids::Side;
+use lockstep_core::exposure::Exposure;
+use lockstep_core::ids::{Side, Version};
 use lockstep_core::input::Command;
 use lockstep_core::message::{PeerMessage, RejectReason};
-use lockstep_core::money::Amount;
+use lockstep_core::money::{Amount, Gain};
 use lockstep_core::output::Notice;
 
 fn withdraw(out1: u64, out2: u64) -> Command {
@@ -181,4 +182,56 @@ fn a_peer_that_does_not_sign_what_it_asked_for_cannot_hold_back_our_withdrawals(
     pair.one.finalized(deadline + 3 * lockstep_core::WITHDRAW_TTL_SECS);
     pair.one.peer(ask()).unwrap();
     assert!(pair.one.channel.parts().withdrawal.is_some());
+}
+
+/// What an older version would cost side two, which was paid 50 and takes 34 out.
+fn exposed(exposure: &mut Exposure, pair: &Pair) -> [Amount; 2] {
+    exposure.observe(pair.two.channel.parts()).unwrap();
+    [Version::ZERO, Version(1)].map(|held| exposure.at(held))
+}
+
+#[test]
+fn p82_what_an_older_version_would_cost_does_not_shrink_by_a_withdrawal_on_its_way() {
+    let mut pair = Pair::open();
+    pair.one.pay(50).unwrap();
+    pair.exchange();
+    let mut exposure = Exposure::new(Gain::ZERO);
+    assert_eq!(exposed(&mut exposure, &pair), [amount(50), Amount::ZERO]);
+    pair.two.command(withdraw(0, 34)).unwrap();
+    pair.exchange();
+    assert!(pair.two.channel.parts().withdrawal.is_some());
+    assert_eq!(exposed(&mut exposure, &pair), [amount(50), Amount::ZERO]);
+}
+
+#[test]
+fn p82_what_an_older_version_would_cost_stays_when_a_withdrawal_lands_or_expires() {
+    for lands in [true, false] {
+        let mut pair = Pair::open();
+        pair.one.pay(50).unwrap();
+        pair.exchange();
+        let mut exposure = Exposure::new(Gain::ZERO);
+        exposed(&mut exposure, &pair);
+        pair.two.command(withdraw(0, 34)).unwrap();
+        pair.exchange();
+        pair.one.pay(7).unwrap();
+        pair.exchange();
+        assert_eq!(exposed(&mut exposure, &pair), [amount(57), amount(7)], "{lands}");
+        let floor = exposure.floor();
+        let mut world = World::new(pair);
+        if lands {
+            world.run_duties(Side::Two);
+            assert_eq!(world.paid[1], amount(34));
+        } else {
+            world.pair.finalized(1_000_000);
+        }
+        let pair = world.pair;
+        assert!(pair.two.channel.parts().withdrawal.is_none());
+        assert_eq!(exposed(&mut exposure, &pair), [amount(57), amount(7)], "{lands}");
+        // What was written before it landed says no less after a restart.
+        let parts = pair.two.channel.parts();
+        let resumed = Exposure::resume(parts, Some(floor)).unwrap();
+        assert_eq!(resumed.at(Version::ZERO), amount(57), "{lands}");
+        let unknown = Exposure::resume(parts, None).unwrap();
+        assert!(unknown.at(Version::ZERO) >= amount(57), "{lands}");
+    }
 }

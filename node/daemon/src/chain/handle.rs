@@ -7,6 +7,7 @@ use super::{sender, watcher};
 use alloy_primitives::{Address, B256};
 use lockstep_chain::call::{Contracts, SignedIntent};
 use lockstep_chain::endpoints::Endpoints;
+use lockstep_chain::rpc::BlockTag;
 pub use lockstep_chain::secret::Revealed;
 use lockstep_chain::submitter::{self, CallEstimate};
 use lockstep_chain::token::TokenInfo;
@@ -15,7 +16,7 @@ use lockstep_core::entry::{Entry, EntryCall, EntryId};
 use lockstep_core::ids::ChannelId;
 use lockstep_core::money::Amount;
 use lockstep_core::terms::Terms;
-use lockstep_core::time::BlockNumber;
+use lockstep_core::time::{BlockNumber, BlockTimestamp};
 use tokio::sync::{mpsc, oneshot};
 
 /// A payment into the contract, as it is ordered.
@@ -192,6 +193,20 @@ impl ChainHandle {
     /// nothing new should be begun.
     pub fn is_blind(&self) -> bool {
         self.board.is_blind()
+    }
+
+    /// A block's hash and time, as a quorum of our own endpoints has them.
+    ///
+    /// # Errors
+    /// If they do not agree, or do not know it.
+    pub async fn block(
+        &self,
+        number: BlockNumber,
+    ) -> Result<(B256, BlockTimestamp), ChainTaskError> {
+        let is_hashed = self.endpoints.profile().has_ethereum_hash;
+        let tag = BlockTag::Number(number.0);
+        let header = self.endpoints.ask_quorum(|endpoint| endpoint.header(tag, is_hashed)).await?;
+        Ok((header.hash, header.point().timestamp))
     }
 
     /// Where the contracts are.

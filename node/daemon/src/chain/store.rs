@@ -126,6 +126,10 @@ impl ObligationStore for ChainStore {
         self.write(|set| set.put_obligation(obligation)).await
     }
 
+    async fn put_all(&self, obligations: &[Obligation]) -> Result<(), StoreFailed> {
+        self.write(|set| obligations.iter().try_for_each(|one| set.put_obligation(one))).await
+    }
+
     async fn put_entry(&self, entry: &Entry) -> Result<(), StoreFailed> {
         self.write(|set| set.put_entry(entry)).await
     }

@@ -8,6 +8,8 @@
 
 mod access;
 mod keeper;
+mod leave;
+mod possession;
 mod receipt;
 mod restore;
 mod watch;
@@ -28,7 +30,7 @@ use lockstep_p2p::tower::{AddressError, TowerAddress, TowerClient};
 use lockstep_rpc::failure::{Failure, FailureKind};
 use lockstep_store::tower::{StoredReceipt, StoredTower, Towers as Stored};
 use lockstep_store::write_set::WriteSet;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use tokio::sync::watch as signal;
 use tokio::task::JoinHandle;
@@ -119,6 +121,8 @@ pub(crate) struct Known {
 struct Inner {
     known: BTreeMap<NodeId, Known>,
     receipts: BTreeMap<(ChannelId, NodeId), SignedReceipt>,
+    /// Channels that a tower has failed to prove: its receipt protects nothing meanwhile.
+    doubted: BTreeSet<(ChannelId, NodeId)>,
     floors: BTreeMap<ChannelId, Floor>,
     tasks: BTreeMap<NodeId, JoinHandle<()>>,
 }
@@ -147,7 +151,8 @@ impl Towers {
         let receipts = receipts
             .map(|StoredReceipt { tower, signed }| ((signed.receipt.channel_id, tower), signed));
         let floors = stored.floors.into_iter().collect();
-        let inner = Inner { known, receipts: receipts.collect(), floors, tasks: BTreeMap::new() };
+        let (receipts, tasks, doubted) = (receipts.collect(), BTreeMap::new(), BTreeSet::new());
+        let inner = Inner { known, receipts, doubted, floors, tasks };
         Self { inner: Mutex::new(inner), stirred: signal::channel(0).0, client, head }
     }
 
@@ -170,6 +175,9 @@ impl Towers {
     pub(crate) fn of_channel(&self, channel_id: ChannelId) -> Vec<(Address, Option<Held>)> {
         let inner = lock(&self.inner);
         let held = |tower: NodeId| {
+            if inner.doubted.contains(&(channel_id, tower)) {
+                return None;
+            }
             let signed = inner.receipts.get(&(channel_id, tower))?;
             let receipt = &signed.receipt;
             Some(Held { version: receipt.version, valid_until: receipt.valid_until })
@@ -190,6 +198,33 @@ impl Towers {
     /// The newest receipt of one tower about one channel.
     pub(crate) fn receipt(&self, channel_id: ChannelId, tower: NodeId) -> Option<SignedReceipt> {
         lock(&self.inner).receipts.get(&(channel_id, tower)).copied()
+    }
+
+    /// The channels that a tower has promised to hold, with the versions.
+    fn held_by(&self, tower: NodeId) -> Vec<possession::Holding> {
+        let inner = lock(&self.inner);
+        let own = inner.receipts.iter().filter(|((_, holder), _)| *holder == tower);
+        own.map(|((channel_id, _), signed)| (*channel_id, signed.receipt.version)).collect()
+    }
+
+    /// From now on a tower's receipt for a channel protects nothing; whether that is new.
+    fn doubt(&self, tower: NodeId, channel_id: ChannelId) -> bool {
+        lock(&self.inner).doubted.insert((channel_id, tower))
+    }
+
+    /// A tower has proved that it holds a channel; whether it was doubted.
+    fn believe(&self, tower: NodeId, channel_id: ChannelId) -> bool {
+        lock(&self.inner).doubted.remove(&(channel_id, tower))
+    }
+
+    /// Whether any tower is doubted to hold a channel.
+    fn is_doubted(&self, channel_id: ChannelId) -> bool {
+        lock(&self.inner).doubted.iter().any(|(doubted, _)| *doubted == channel_id)
+    }
+
+    /// Whether this tower is.
+    fn is_doubted_to_hold(&self, tower: NodeId, channel_id: ChannelId) -> bool {
+        lock(&self.inner).doubted.contains(&(channel_id, tower))
     }
 
     /// What was kept of a channel's exposure.
@@ -271,11 +306,11 @@ pub(crate) async fn add(shared: &Arc<Shared>, text: &str) -> Result<NodeId, Fail
 /// # Errors
 /// If there is no such tower, or it cannot be written down.
 pub(crate) async fn remove(shared: &Arc<Shared>, tower: NodeId) -> Result<(), Failure> {
-    if shared.towers.get(&tower).is_none() {
+    let Some(known) = shared.towers.get(&tower) else {
         return Err(Failure::new(FailureKind::Refused, "this node has no such tower")
             .safe("nothing was changed")
             .advice("`lockstep tower list` shows them"));
-    }
+    };
     let mut set = WriteSet::default();
     set.remove_tower(tower);
     let written = shared.journal.write(set).await;
@@ -288,6 +323,7 @@ pub(crate) async fn remove(shared: &Arc<Shared>, tower: NodeId) -> Result<(), Fa
     if let Some(task) = task {
         task.abort();
     }
+    leave::drop_all(shared, tower, known);
     tell_all(shared).await;
     Ok(())
 }

@@ -22,6 +22,7 @@ mod kit;
 mod mishap;
 mod opening;
 mod payment;
+mod possession;
 #[allow(dead_code, reason = "the chain's own tests use all of it")]
 #[path = "../../../chain/tests/it/proxy.rs"]
 mod proxy;

@@ -13,13 +13,16 @@ use lockstep_core::digest::SigningDomain;
 use lockstep_core::ids::{AccountRef, ChannelId, Digest, NodeId, Side, Version};
 use lockstep_core::message::SignedState;
 use lockstep_core::money::Amount;
+use lockstep_core::possession::PossessionProof;
 use lockstep_core::receipt::Receipt;
 use lockstep_core::signature::StateSignature;
 use lockstep_core::terms::{Features, PeriodBounds};
 use lockstep_core::time::BlockTimestamp;
 use lockstep_p2p::handshake::{FeatureOffer, Handshake};
 use lockstep_p2p::port::{NodeKey, OsEntropy, SigningRefused};
-use lockstep_p2p::tower::message::{Held, Reply, Request, Subscription, TowerTerms};
+use lockstep_p2p::tower::message::{
+    Held, RefusalCode, Reply, Request, Subscription, TowerRefusal, TowerTerms,
+};
 use lockstep_p2p::tower::{ServerConfig, TowerAddress, TowerLimits, TowerRequests, TowerServer};
 use lockstep_p2p::{Ports, TransportIdentity};
 use lockstep_rpc::backend::{Backend, Spender};
@@ -37,7 +40,7 @@ const BOUNDS: PeriodBounds = PeriodBounds { minimum: 1, maximum: u32::MAX };
 
 /// How a tower behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mood {
+pub enum Mood {
     Honest,
     /// Takes everything and never answers.
     Mute,
@@ -47,7 +50,7 @@ enum Mood {
     ServesOld,
 }
 
-struct TowerKey(KeyRing);
+pub struct TowerKey(pub KeyRing);
 
 impl NodeKey for TowerKey {
     fn node_id(&self) -> NodeId {
@@ -59,12 +62,19 @@ impl NodeKey for TowerKey {
     }
 }
 
+type Proofs = Arc<Mutex<BTreeMap<ChannelId, PossessionProof>>>;
 type Kept = Arc<Mutex<BTreeMap<ChannelId, Vec<Appointment>>>>;
 
 /// A tower: its address, and all that it was given, oldest first.
-struct Tower {
-    address: String,
-    kept: Kept,
+pub struct Tower {
+    pub address: String,
+    pub kept: Kept,
+    /// What it shows when it is asked for a proof.
+    pub proofs: Proofs,
+    /// What it was told to drop.
+    pub dropped: Arc<Mutex<Vec<ChannelId>>>,
+    pub server: TowerServer,
+    pub key: Arc<TowerKey>,
     task: JoinHandle<()>,
 }
 
@@ -75,7 +85,7 @@ impl Drop for Tower {
 }
 
 impl Tower {
-    async fn start(mood: Mood) -> Self {
+    pub async fn start(mood: Mood) -> Self {
         let ring = KeyRing::new(&Phrase::generate().unwrap(), PinPolicy::BestEffort).unwrap();
         let mut secret = ring.transport_secret().unwrap();
         let identity = TransportIdentity::from_secret(&mut secret).unwrap();
@@ -95,12 +105,13 @@ impl Tower {
         let found = addresses.wait_for(|found| !found.is_empty()).await.unwrap().clone();
         let address =
             TowerAddress { key: key.node_id(), peer_id: server.local_peer(), addresses: found };
-        let kept = Kept::default();
-        let task = tokio::spawn(serve(server, requests, key, mood, Arc::clone(&kept)));
-        Self { address: address.to_string(), kept, task }
+        let (kept, proofs, dropped) = (Kept::default(), Proofs::default(), Arc::default());
+        let shown = (Arc::clone(&kept), Arc::clone(&proofs), Arc::clone(&dropped));
+        let task = tokio::spawn(serve(server.clone(), requests, Arc::clone(&key), mood, shown));
+        Self { address: address.to_string(), kept, proofs, dropped, server, key, task }
     }
 
-    fn newest(&self, id: ChannelId) -> Option<Appointment> {
+    pub fn newest(&self, id: ChannelId) -> Option<Appointment> {
         self.kept.lock().unwrap().get(&id).and_then(|given| given.last().cloned())
     }
 
@@ -114,7 +125,7 @@ async fn serve(
     mut requests: TowerRequests,
     key: Arc<TowerKey>,
     mood: Mood,
-    kept: Kept,
+    (kept, proofs, dropped): (Kept, Proofs, Arc<Mutex<Vec<ChannelId>>>),
 ) {
     let signer = key.0.node_id().map(|id| TowerAddress {
         key: id,
@@ -124,7 +135,21 @@ async fn serve(
     let signer = signer.unwrap().signer_key().unwrap().address();
     let mut mute = vec![];
     while let Some(asked) = requests.next().await {
-        let reply = answer(&asked.request, &key.0, signer, mood, &kept);
+        let reply = match &asked.request {
+            Request::Prove { channel_id } => {
+                let proof = proofs.lock().unwrap().get(channel_id).cloned();
+                let none = Reply::Refused(TowerRefusal::later(RefusalCode::NoProof, 60));
+                Some(proof.map_or(none, |proof| Reply::Proof(Box::new(proof))))
+            }
+            Request::Drop(access) => {
+                dropped.lock().unwrap().push(access.channel_id);
+                Some(Reply::Dropped { channel_id: access.channel_id })
+            }
+            request @ (Request::Subscribe { .. }
+            | Request::Put { .. }
+            | Request::Get(_)
+            | Request::List { .. }) => answer(request, &key.0, signer, mood, &kept),
+        };
         match reply {
             Some(reply) => asked.answer(reply),
             None => mute.push(asked),
@@ -183,12 +208,11 @@ fn answer(
             let all = kept.keys().filter(|id| after.is_none_or(|after| **id > after));
             Some(Reply::Listed { channel_ids: all.copied().collect() })
         }
-        Request::Drop(access) => Some(Reply::Dropped { channel_id: access.channel_id }),
-        Request::Prove { .. } => None,
+        Request::Drop(_) | Request::Prove { .. } => None,
     }
 }
 
-fn with_policy(rule: TowerRule, max_unprotected: u64) -> Config {
+pub fn with_policy(rule: TowerRule, max_unprotected: u64) -> Config {
     let mut config = config();
     config.towers.policy = rule;
     config.towers.max_unprotected = Some(max_unprotected.to_string());
@@ -198,7 +222,7 @@ fn with_policy(rule: TowerRule, max_unprotected: u64) -> Config {
 }
 
 /// Side two has towers, and a policy.
-async fn pair(config: Config, towers: &[&Tower]) -> (Pair, ChannelId) {
+pub async fn pair(config: Config, towers: &[&Tower]) -> (Pair, ChannelId) {
     let world = World::start().await;
     let (one, two) = tokio::join!(Node::start(&world), Node::start_with(&world, config));
     for tower in towers {
@@ -210,12 +234,12 @@ async fn pair(config: Config, towers: &[&Tower]) -> (Pair, ChannelId) {
     (pair, id)
 }
 
-async fn until_protected(node: &Node, id: ChannelId) {
+pub async fn until_protected(node: &Node, id: ChannelId) {
     let is_safe = |channel: &lockstep_rpc::types::Channel| channel.unprotected == amount(0);
     node.until_channel(id, "nothing unprotected", is_safe).await;
 }
 
-fn has_alarm(node: &Node, kind: &str) -> bool {
+pub fn has_alarm(node: &Node, kind: &str) -> bool {
     node.engine.status().alarms.iter().any(|alarm| alarm.kind == kind)
 }
 

@@ -4,7 +4,7 @@ use alloy_primitives::{Address, B256};
 use lockstep_core::{
     exposure::Floor,
     ids::{Digest, NodeId, Side, Version},
-    money::Amount,
+    money::{Amount, Gain},
     receipt::{Receipt, SignedReceipt},
     time::BlockTimestamp,
 };
@@ -38,7 +38,7 @@ fn content() -> Towers {
     Towers {
         towers: vec![StoredTower { key: TOWER, address, added_at_secs: 77 }],
         receipts: vec![StoredReceipt { tower: TOWER, signed }],
-        floors: vec![(ours.id(), Floor { through: Version(12), least: Amount::from(5_u64) })],
+        floors: vec![(ours.id(), Floor { through: Version(12), least: Gain::new(-5).unwrap() })],
     }
 }
 

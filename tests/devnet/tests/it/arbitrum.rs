@@ -4,5 +4,6 @@ mod deposit;
 mod force;
 mod kit;
 mod network;
+mod node;
 mod sdk;
 mod withdraw;

@@ -6,4 +6,5 @@ mod fund;
 mod node;
 mod optimism;
 mod scene;
+mod tower;
 mod withdraw;

@@ -147,7 +147,7 @@ pub(crate) struct Scene {
     disk: Disk,
 }
 
-fn endpoints(url: &str, network: Network) -> Endpoints {
+pub(crate) fn endpoints(url: &str, network: Network) -> Endpoints {
     let endpoint = Endpoint::new(url, RequestLimits::default()).unwrap();
     let profile = Profile { quorum: 1, ..network.profile().unwrap() };
     Endpoints::new(vec![endpoint], profile).unwrap()

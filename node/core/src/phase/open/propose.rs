@@ -7,8 +7,8 @@ use crate::error::{Invariant, ProtocolError};
 use crate::ids::{Sequence, Side, Version};
 use crate::message::{Proposal, RejectReason, UnsignedMessage};
 use crate::output::Notice;
-use crate::phase::closing;
 use crate::phase::open::apply;
+use crate::phase::{closing, settled};
 use crate::record::{CoSigned, InFlight, LeftOut, PendingUpdate, RecordParts, Sequences};
 use crate::request::SigningContent;
 use crate::rules;
@@ -240,7 +240,7 @@ pub(crate) fn handle_accept(
     adopt_in_flight(change, in_flight, signature)
 }
 
-/// A proposal of ours is co-signed now.
+/// A proposal of ours is co-signed now. What the contract can settle no more changes nothing, and brings nothing.
 pub(crate) fn adopt_in_flight(
     change: &mut Change<'_>,
     in_flight: InFlight,
@@ -248,6 +248,9 @@ pub(crate) fn adopt_in_flight(
 ) -> Result<(), ProtocolError> {
     let InFlight { state, locks, sequences, .. } = in_flight;
     let version = state.version;
+    if settled::is_too_late_for(change, version) {
+        return Ok(());
+    }
     let base = CoSigned { state, locks, counterparty_signature: signature, own_signature: None };
     let revives = apply::revives(&change.parts, sequences, version);
     apply::replace_base(change, base, sequences);

@@ -1,6 +1,8 @@
 //! One tower's task: a link, what the tower lacks, and what it says.
 
 use super::access::{SessionKey, word};
+use super::leave;
+use super::possession::{self, Audit, record_of};
 use super::receipt::check;
 use crate::engine::event::Event;
 use crate::engine::registry::Handle;
@@ -17,11 +19,12 @@ use lockstep_core::receipt::SignedReceipt;
 use lockstep_core::record::Phase;
 use lockstep_core::state::State;
 use lockstep_p2p::ConnectError;
-use lockstep_p2p::tower::message::{Acted, ActedStage, Held as Kept, Push};
+use lockstep_p2p::tower::message::{Acted, ActedStage, Heartbeat, Held as Kept, Push};
 use lockstep_p2p::tower::{CallError, PutOutcome, TowerLink, TowerOrder};
 use lockstep_rpc::failure::Failure;
 use lockstep_store::tower::StoredReceipt;
 use lockstep_store::write_set::WriteSet;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
@@ -93,21 +96,35 @@ async fn attend(shared: &Arc<Shared>, tower: NodeId) -> Result<(), LinkEnd> {
         known.problem = None;
     });
     tracing::info!(slots = subscription.slots, used = subscription.used, "a tower is there");
+    let (mut audit, mut dropped) = (Audit::default(), BTreeSet::new());
     let mut stirred = shared.towers.watch();
     let mut stopping = shared.stopping.subscribe();
     loop {
         tokio::time::sleep(COALESCE).await;
         // What comes meanwhile is marked as seen before anything is read, so nothing is missed.
         stirred.borrow_and_update();
-        bring_all(shared, &link, tower).await?;
-        tokio::select! {
+        bring_all(shared, &link, tower, &mut audit).await?;
+        let push = tokio::select! {
             _ = stopping.wait_for(|stopping| *stopping) => return Ok(()),
-            changed = stirred.changed() => if changed.is_err() { return Ok(()) },
-            () = tokio::time::sleep(LOOK) => {}
-            push = pushes.next() => match push {
-                None => return Err(LinkEnd::Gone),
-                Some(push) => take_push(shared, &tower, push),
+            changed = stirred.changed() => match changed {
+                Ok(()) => None,
+                Err(_) => return Ok(()),
             },
+            () = tokio::time::sleep(LOOK) => None,
+            push = pushes.next() => Some(push.ok_or(LinkEnd::Gone)?),
+        };
+        match push {
+            None => {}
+            Some(Push::Heartbeat(beat)) => {
+                take_beat(shared, &tower, &beat);
+                let Some(known) = shared.towers.get(&tower) else { return Ok(()) };
+                audit_beat(shared, &link, &known, &mut audit, &beat).await?;
+                leave::drop_settled(shared, &link, &known, &mut dropped).await?;
+            }
+            Some(Push::Acted(acted)) => {
+                heard(shared, &tower);
+                tell_of_act(shared, &acted);
+            }
         }
     }
 }
@@ -117,20 +134,30 @@ fn heard(shared: &Shared, tower: &NodeId) {
     shared.towers.note(tower, |known| known.heard_at_secs = Some(now));
 }
 
-fn take_push(shared: &Shared, tower: &NodeId, push: Push) {
+fn take_beat(shared: &Shared, tower: &NodeId, beat: &Heartbeat) {
     heard(shared, tower);
-    match push {
-        Push::Heartbeat(beat) => {
-            let chain_id = shared.settings.chain_id();
-            let is_blind = beat
-                .chains
-                .iter()
-                .any(|chain| Some(chain.chain_id) == chain_id && !chain.is_following);
-            let problem = is_blind.then(|| "it does not follow the chain at the moment".to_owned());
-            shared.towers.note(tower, |known| known.problem = problem);
-        }
-        Push::Acted(acted) => tell_of_act(shared, &acted),
+    let chain_id = shared.settings.chain_id();
+    let of_ours = beat.chains.iter().find(|chain| Some(chain.chain_id) == chain_id);
+    let problem = match of_ours {
+        Some(chain) if !chain.is_following => Some("it does not follow the chain at the moment"),
+        Some(chain) if chain.gas_reserve.is_zero() => Some("it has no money for fees"),
+        Some(_) | None => None,
+    };
+    shared.towers.note(tower, |known| known.problem = problem.map(str::to_owned));
+}
+
+async fn audit_beat(
+    shared: &Arc<Shared>,
+    link: &TowerLink,
+    known: &super::Known,
+    audit: &mut Audit,
+    beat: &Heartbeat,
+) -> Result<(), CallError> {
+    // A tower that holds nothing of ours has nothing to prove.
+    if shared.towers.held_by(known.address.key).is_empty() {
+        return Ok(());
     }
+    possession::check(shared, link, known, audit, beat.root).await
 }
 
 /// A tower saw a close of ours, or did something about it.
@@ -152,14 +179,19 @@ fn tell_of_act(shared: &Shared, acted: &Acted) {
 
 /// Brings everything that this tower lacks, one channel after the other. Payments go on meanwhile: of each channel
 /// the tower gets what is newest when its turn comes.
-async fn bring_all(shared: &Arc<Shared>, link: &TowerLink, tower: NodeId) -> Result<(), LinkEnd> {
+async fn bring_all(
+    shared: &Arc<Shared>,
+    link: &TowerLink,
+    tower: NodeId,
+    audit: &mut Audit,
+) -> Result<(), LinkEnd> {
     for handle in shared.registry.all() {
         let Some(known) = shared.towers.get(&tower) else { return Ok(()) };
         let view = handle.view();
-        if !lacks(shared, &view, &tower, &known) {
+        if !lacks(shared, &view, &tower, &known, audit.may_retry(view.channel_id)) {
             continue;
         }
-        match bring(shared, link, &known, &handle, &view).await {
+        match bring(shared, link, &known, &handle, &view, audit).await {
             Ok(()) => {}
             Err(CallError::Refused(refusal)) => {
                 let words = format!("it does not take a channel: {refusal}");
@@ -184,7 +216,13 @@ async fn bring_all(shared: &Arc<Shared>, link: &TowerLink, tower: NodeId) -> Res
 }
 
 /// Whether a tower should be given this channel: it would cost something without, or the receipt ends soon.
-fn lacks(shared: &Shared, view: &View, tower: &NodeId, known: &super::Known) -> bool {
+fn lacks(
+    shared: &Shared,
+    view: &View,
+    tower: &NodeId,
+    known: &super::Known,
+    may_retry: bool,
+) -> bool {
     let is_live = match &view.phase {
         Phase::Opening(_) | Phase::Funding { .. } | Phase::Settled(_) => false,
         Phase::Open | Phase::Closing(_) | Phase::Disputed(_) => true,
@@ -192,11 +230,16 @@ fn lacks(shared: &Shared, view: &View, tower: &NodeId, known: &super::Known) -> 
     if !is_live || view.version.0 == 0 {
         return false;
     }
-    if view.shelter.lacking.contains(&known.signer) {
+    let signed = shared.towers.receipt(view.channel_id, *tower);
+    let is_lacking = view.shelter.lacking.contains(&known.signer);
+    let Some(receipt) = signed.map(|signed| signed.receipt) else { return is_lacking };
+    if is_lacking && shared.towers.is_doubted_to_hold(*tower, view.channel_id) {
+        // It has promised this one already. Should it have lost it, it gets it again, but not in each round.
+        return receipt.version < view.version || may_retry;
+    }
+    if is_lacking {
         return true;
     }
-    let Some(signed) = shared.towers.receipt(view.channel_id, *tower) else { return false };
-    let receipt = signed.receipt;
     let whole = receipt.valid_until.0.saturating_sub(receipt.valid_from.0);
     let left = receipt.valid_until.0.saturating_sub(view.chain.finalized.timestamp.0);
     left < whole.checked_div(RENEW_PART).unwrap_or_default()
@@ -208,6 +251,7 @@ async fn bring(
     known: &super::Known,
     handle: &Handle,
     view: &View,
+    audit: &mut Audit,
 ) -> Result<(), CallError> {
     let (answer, answered) = oneshot::channel();
     if handle.post(Event::Evidence(answer)).is_err() {
@@ -234,7 +278,10 @@ async fn bring(
     let tower = known.address.key;
     match link.put(appointment, access).await? {
         PutOutcome::Promised(receipt) => {
-            take_receipt(shared, &tower, known, handle, view, &signed.state, &receipt).await;
+            if take_receipt(shared, &tower, known, handle, view, &signed.state, &receipt).await {
+                let record = record_of(&signed, setup.domain);
+                audit.brought(view.channel_id, record, receipt.receipt.insured);
+            }
         }
         PutOutcome::Held(held) => take_held(shared, &tower, known, handle, view, *held).await,
     }
@@ -242,7 +289,7 @@ async fn bring(
     Ok(())
 }
 
-/// A promise counts once it is checked and durable.
+/// A promise counts once it is checked and durable; whether it does.
 async fn take_receipt(
     shared: &Shared,
     tower: &NodeId,
@@ -251,13 +298,13 @@ async fn take_receipt(
     view: &View,
     state: &State,
     signed: &SignedReceipt,
-) {
+) -> bool {
     let now = view.chain.finalized.timestamp;
     if let Err(fault) = check(signed, &view.setup, state, known.signer, now) {
         let words = format!("its receipt does not count: {}", wording::chain_of(&fault));
         shared.alarm("towerMisbehaves", Some(view.channel_id), format!("a tower lies: {words}"));
         shared.towers.note(tower, |known| known.problem = Some(words));
-        return;
+        return false;
     }
     let mut set = WriteSet::default();
     let put = set
@@ -265,17 +312,21 @@ async fn take_receipt(
         .and_then(|()| set.put_floor(view.channel_id, view.shelter.floor));
     if let Err(error) = put {
         tracing::error!(error = %error, "a receipt does not fit the journal");
-        return;
+        return false;
     }
     if let Err(error) = shared.journal.write(set).await {
         tracing::warn!(error = %error, "a receipt is not durable yet");
-        return;
+        return false;
     }
     shared.towers.keep_receipt(*tower, *signed);
     shared.metrics.tower_promised();
     let receipt = signed.receipt;
-    let held = Held { version: receipt.version, valid_until: receipt.valid_until };
-    handle.urge(Event::Receipt(known.signer, held)).await;
+    // A tower that has failed to prove what it holds must prove this first.
+    if !shared.towers.is_doubted_to_hold(*tower, view.channel_id) {
+        let held = Held { version: receipt.version, valid_until: receipt.valid_until };
+        handle.urge(Event::Receipt(known.signer, held)).await;
+    }
+    true
 }
 
 /// The tower holds something else than what it was given. If that is newer and proved, this node has lost data,
@@ -305,7 +356,8 @@ async fn take_held(
         tracing::warn!(channel_id = %view.channel_id, error = %error, "what a tower shows is not taken");
     }
     if let Some(receipt) = receipt {
-        take_receipt(shared, tower, known, handle, view, &state, &receipt).await;
+        let _counts: bool =
+            take_receipt(shared, tower, known, handle, view, &state, &receipt).await;
     }
 }
 

@@ -1,0 +1,169 @@
+//! The way past a sequencer that stands still or leaves somebody out: calls that are owed go through L1 (P77).
+//!
+//! What is owed, and until when, the caller says. Each call is sent once under its name, durably, and again only if
+//! L1 has refused it; a rollup that reads its L1 inbox late is hurried where it can be.
+
+use crate::error::BridgeError;
+use crate::order::ForceOrder;
+use crate::port::Postman;
+use crate::rollup::Rollup;
+use crate::step::{Call, Layer, StepKind};
+use alloy_primitives::{Address, B256, Bytes};
+use futures::lock::Mutex;
+use lockstep_chain::port::ObligationStore;
+use lockstep_chain::submitter::Submitter;
+use lockstep_core::entry::{BridgeCall, Entry, EntryCall, EntryId, EntryStage};
+use lockstep_core::ids::{AccountRef, ChainRef};
+use lockstep_core::money::Amount;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+/// How often a call that L1 has refused is tried.
+const MAX_ATTEMPTS: u8 = 4;
+
+/// A call that is owed on the rollup.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owed {
+    /// Whom.
+    pub to: Address,
+    /// With what.
+    pub data: Bytes,
+    /// Gas that it takes at most, should the rollup not answer an estimate.
+    pub usual_gas: u64,
+}
+
+/// The calls that go through L1.
+pub struct Escape<P> {
+    rollup: Arc<dyn Rollup>,
+    postman: P,
+    payer: Address,
+    owed: BTreeMap<B256, Owed>,
+}
+
+impl<P> fmt::Debug for Escape<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Escape").field("owed", &self.owed).finish_non_exhaustive()
+    }
+}
+
+impl<P: Postman> Escape<P> {
+    /// By an account of L1 that pays.
+    pub fn new(rollup: Arc<dyn Rollup>, postman: P, payer: Address) -> Self {
+        Self { rollup, postman, payer, owed: BTreeMap::new() }
+    }
+
+    /// From now on a call goes through L1; whether that is new. One name is one call.
+    pub fn owe(&mut self, name: B256, call: Owed) -> bool {
+        let is_new = !self.owed.contains_key(&name);
+        self.owed.entry(name).or_insert(call);
+        is_new
+    }
+
+    /// A call is no longer owed: the rollup shows that it has done what it is for, or that it never can.
+    pub fn over(&mut self, name: &B256) {
+        self.owed.remove(name);
+    }
+
+    /// Whether nothing is owed.
+    pub fn is_idle(&self) -> bool {
+        self.owed.is_empty()
+    }
+
+    /// Does what is due for each call. Trouble with one keeps no other; it is given back by its name.
+    pub async fn step(&self) -> Vec<(B256, BridgeError)> {
+        let mut troubles = Vec::new();
+        for (name, call) in &self.owed {
+            if let Err(error) = self.advance(*name, call).await {
+                troubles.push((*name, error));
+            }
+        }
+        troubles
+    }
+
+    async fn advance(&self, name: B256, owed: &Owed) -> Result<(), BridgeError> {
+        for attempt in 0..MAX_ATTEMPTS {
+            let id = EntryId::bridge(name, StepKind::Force.number(), attempt);
+            let Some(entry) = self.postman.entry(id).await? else {
+                let Owed { to, data, usual_gas } = owed.clone();
+                let order = ForceOrder { payer: self.payer, to, data, usual_gas };
+                let call = self.rollup.force(&order).await?;
+                self.postman.send(id, self.payer, &call).await?;
+                return Ok(());
+            };
+            match entry.stage() {
+                // It is on its way.
+                EntryStage::Wanted | EntryStage::Signed(_) => return Ok(()),
+                EntryStage::Included { tx, .. } | EntryStage::Done { tx, .. } => {
+                    return self.hurry(name, attempt, *tx).await;
+                }
+                EntryStage::Reverted { .. } | EntryStage::Displaced { .. } => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the rollup read what waits in its inbox, once it may be made to.
+    async fn hurry(&self, name: B256, attempt: u8, l1_tx: B256) -> Result<(), BridgeError> {
+        let id = EntryId::bridge(name, StepKind::Include.number(), attempt);
+        if self.postman.entry(id).await?.is_some_and(|entry| !entry.has_failed()) {
+            return Ok(());
+        }
+        if let Some(call) = self.rollup.hurry(l1_tx).await? {
+            self.postman.send(id, self.payer, &call).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Sends on L1 alone, through a submitter of its own.
+#[derive(Debug)]
+pub struct L1Desk<S> {
+    submitter: Arc<Mutex<Submitter<S>>>,
+    chain_id: u64,
+    max_cost: Amount,
+}
+
+impl<S> Clone for L1Desk<S> {
+    fn clone(&self) -> Self {
+        let submitter = Arc::clone(&self.submitter);
+        Self { submitter, chain_id: self.chain_id, max_cost: self.max_cost }
+    }
+}
+
+impl<S: ObligationStore> L1Desk<S> {
+    /// With the most that one call may cost. Units: wei.
+    pub fn new(submitter: Submitter<S>, chain_id: u64, max_cost: Amount) -> Self {
+        Self { submitter: Arc::new(Mutex::new(submitter)), chain_id, max_cost }
+    }
+
+    /// One step of the submitter.
+    ///
+    /// # Errors
+    /// If no endpoint of L1 answers.
+    pub async fn step(&self) -> Result<(), BridgeError> {
+        let stepped = self.submitter.lock().await.step().await;
+        stepped.map(drop).map_err(|source| BridgeError::Chain { layer: Layer::L1, source })
+    }
+}
+
+impl<S: ObligationStore> Postman for L1Desk<S> {
+    async fn send(&self, id: EntryId, from: Address, call: &Call) -> Result<Entry, BridgeError> {
+        let bridge_call = BridgeCall {
+            chain: ChainRef::Evm(self.chain_id),
+            to: AccountRef::Evm(call.to),
+            value: Amount::from_u256(call.value),
+            data: call.data.to_vec(),
+            least_gas: call.least_gas,
+        };
+        let mut submitter = self.submitter.lock().await;
+        let entered =
+            submitter.enter(id, from, EntryCall::Bridge(bridge_call), self.max_cost).await;
+        let wrong = |source| BridgeError::Chain { layer: Layer::L1, source };
+        entered.map(|(entry, _)| entry).map_err(wrong)
+    }
+
+    async fn entry(&self, id: EntryId) -> Result<Option<Entry>, BridgeError> {
+        Ok(self.submitter.lock().await.entry(id).cloned())
+    }
+}

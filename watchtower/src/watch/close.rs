@@ -1,0 +1,231 @@
+//! Closes: kept as soon as they are seen, answered when it is our turn, forgotten when they are over.
+
+use alloy_primitives::B256;
+use futures::future::join_all;
+use lockstep_chain::submitter::Order;
+use lockstep_core::chain::{
+    ChainCall, CloseSighting, EventPosition, Evidence, Obligation, ObligationKey, ObligationKind,
+    StoredPoint,
+};
+use lockstep_core::dispute::{Response, respond, stagger};
+use lockstep_core::ids::{ChannelId, Side, Version};
+use lockstep_core::terms::Terms;
+use lockstep_core::time::{BlockPoint, BlockTimestamp, Finality};
+use lockstep_p2p::tower::message::ActedStage;
+
+use super::{Recheck, Watch, WatchError};
+use crate::news::News;
+use crate::record::{Record, SeenClose};
+use crate::store::Changes;
+
+/// Closes whose rows are written at a time: they share a disk write.
+const KEPT_AT_ONCE: usize = 128;
+
+/// A close that is not over.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Armed {
+    pub(super) close: SeenClose,
+    pub(super) terms: Terms,
+    /// Whether it was shown long after its own time.
+    pub(super) is_backdated: bool,
+    period: u32,
+    due: BlockTimestamp,
+    /// What was ordered last for it.
+    ordered: Version,
+    is_half_told: bool,
+}
+
+impl Watch {
+    /// A client has left something while its channel closes.
+    pub(super) async fn recheck(&mut self, recheck: Recheck) {
+        let Recheck { channel_id, version, closes_at } = recheck;
+        if let Some(armed) = self.closes.get_mut(&channel_id) {
+            armed.close.version = armed.close.version.max(version);
+            armed.ordered = Version::ZERO;
+            return;
+        }
+        let close = SeenClose { version, closes_at, transaction: B256::ZERO };
+        self.seen(vec![(channel_id, close)]).await;
+    }
+
+    /// The next appointment of this channel is played against the chain again.
+    pub(super) async fn mark_news(&self, channel_id: ChannelId) -> Result<(), WatchError> {
+        let _guard = self.shared.lock(channel_id).await;
+        let Some(record) = self.record(channel_id).await? else { return Ok(()) };
+        if record.is_chain_news {
+            return Ok(());
+        }
+        let record = Some(Record { is_chain_news: true, ..record });
+        Ok(self.shared.write(Changes { record, ..Changes::default() }).await?)
+    }
+
+    /// Closes are in sight: they are kept before anything is done about them, many in one disk write.
+    pub(super) async fn seen(&mut self, closes: Vec<(ChannelId, SeenClose)>) {
+        let is_news = |(channel_id, close): &(ChannelId, SeenClose)| {
+            self.closes.get(channel_id).is_none_or(|armed| {
+                armed.close.closes_at != close.closes_at || armed.close.version < close.version
+            })
+        };
+        let news: Vec<_> = closes.into_iter().filter(is_news).collect();
+        for chunk in news.chunks(KEPT_AT_ONCE) {
+            let kept = chunk.iter().map(|(channel_id, close)| self.keep(*channel_id, *close));
+            let records = join_all(kept).await;
+            for ((channel_id, close), record) in chunk.iter().zip(records) {
+                let Some(record) = record else { continue };
+                let is_new = !self.closes.contains_key(channel_id);
+                self.arm(*channel_id, *close, &record, self.head.timestamp);
+                if is_new {
+                    self.acted(*channel_id, *close, &record, ActedStage::Seen, None).await;
+                }
+            }
+        }
+    }
+
+    /// Keeps a close of a channel of ours, and gives what is held of it.
+    async fn keep(&self, channel_id: ChannelId, close: SeenClose) -> Option<Record> {
+        let record = match self.record(channel_id).await {
+            Ok(record) => record?,
+            Err(error) => {
+                tracing::error!(%channel_id, %error, "a close is seen and its record cannot be read");
+                return None;
+            }
+        };
+        // Acting does not wait for a broken disk (P49): a restart sees the close again, on the chain.
+        if let Err(error) = self.store.put_close(channel_id, &close).await {
+            tracing::error!(%channel_id, %error, "a close that was seen is not kept");
+        }
+        if let Err(error) = self.mark_news(channel_id).await {
+            tracing::error!(%channel_id, %error, "news of the chain are not kept");
+        }
+        Some(record)
+    }
+
+    pub(super) fn arm(
+        &mut self,
+        channel_id: ChannelId,
+        close: SeenClose,
+        record: &Record,
+        first_seen: BlockTimestamp,
+    ) {
+        let period = record.appointment.terms.challenge_period;
+        let SeenClose { closes_at, transaction, .. } = close;
+        let due = match (self.closes.get(&channel_id), self.stagger) {
+            // A newer event of the same close changes nothing about whose turn it is.
+            (Some(armed), _) if armed.close.closes_at == closes_at => armed.due,
+            (_, Some(tower)) => stagger(closes_at, period, first_seen, transaction, tower),
+            (_, None) => BlockTimestamp(0),
+        };
+        let same = self.closes.get(&channel_id).filter(|armed| armed.close.closes_at == closes_at);
+        let (ordered, is_half_told) =
+            same.map_or((Version::ZERO, false), |armed| (armed.ordered, armed.is_half_told));
+        let is_backdated = match same {
+            Some(armed) => armed.is_backdated,
+            None => self.is_backdated(closes_at, period),
+        };
+        let terms = record.appointment.terms;
+        let armed = Armed { close, terms, is_backdated, period, due, ordered, is_half_told };
+        self.closes.insert(channel_id, armed);
+    }
+
+    /// Answers every close that is due and that we can answer.
+    pub(super) async fn answer(&mut self) -> Result<(), WatchError> {
+        let now = self.head.timestamp;
+        // Turns come by L1's clock, too: the rollup's stands still with its sequencer.
+        let clock = self.way.as_ref().map_or(now, |way| way.time().max(now));
+        let due: Vec<(ChannelId, Armed)> = self
+            .closes
+            .iter()
+            .filter(|(_, armed)| armed.due <= clock && armed.ordered == Version::ZERO)
+            .map(|(id, armed)| (*id, *armed))
+            .collect();
+        let mut orders: Vec<Order> = Vec::new();
+        for (channel_id, armed) in due {
+            let Some(record) = self.record(channel_id).await? else { continue };
+            let best = record.appointment.state.version;
+            let sighting = sighting_of(armed.close, self.head);
+            match respond(&sighting, best, now) {
+                Response::Challenge { version, before } => {
+                    let obligation = challenge(channel_id, &record, version, before);
+                    orders.push(self.order(obligation, &record));
+                    if let Some(armed) = self.closes.get_mut(&channel_id) {
+                        armed.ordered = version;
+                    }
+                }
+                Response::Wait { .. } | Response::Settle => {}
+            }
+        }
+        self.submitter.submit_all(orders).await?;
+        self.tell_of_halves(now).await;
+        Ok(())
+    }
+
+    /// Watchtower §4: at half of the window, whoever can help is told.
+    async fn tell_of_halves(&mut self, now: BlockTimestamp) {
+        let mut late = Vec::new();
+        for (channel_id, armed) in &mut self.closes {
+            let half = u64::from(armed.period).div_euclid(2);
+            let is_late = now.checked_add_secs(half).is_none_or(|at| at >= armed.close.closes_at);
+            if is_late && armed.ordered > Version::ZERO && !armed.is_half_told {
+                armed.is_half_told = true;
+                late.push((*channel_id, armed.close.closes_at));
+            }
+        }
+        for (channel_id, before) in late {
+            let owed = self.submitter.owed().find(|owed| owed.key().channel_id == channel_id);
+            if let Some(key) = owed.map(|owed| *owed.key()) {
+                self.tell(News::HalfOfWindow { channel_id, before }).await;
+                self.progress(key, ActedStage::Alarm, None).await;
+            }
+        }
+    }
+
+    /// A final block shows the channel closed.
+    pub(super) async fn buried(
+        &mut self,
+        channel_id: ChannelId,
+        settled: Version,
+        at: BlockTimestamp,
+    ) -> Result<(), WatchError> {
+        let guard = self.shared.lock(channel_id).await;
+        let Some(record) = self.record(channel_id).await? else { return Ok(()) };
+        let held = record.appointment.state.version;
+        let record = Some(Record { buried_at: at.0.max(1), ..record });
+        self.shared.write(Changes { record, ..Changes::default() }).await?;
+        drop(guard);
+        self.closes.remove(&channel_id);
+        self.store.remove_close(channel_id).await?;
+        if settled < held {
+            self.tell(News::Failed { channel_id, settled, held }).await;
+        }
+        Ok(())
+    }
+}
+
+fn sighting_of(close: SeenClose, head: BlockPoint) -> CloseSighting {
+    CloseSighting {
+        point: StoredPoint { version: close.version, ..StoredPoint::default() },
+        closes_at: close.closes_at,
+        initiator: Side::One,
+        position: EventPosition::default(),
+        first_seen: head,
+        finality: Finality::Seen,
+    }
+}
+
+fn challenge(
+    channel_id: ChannelId,
+    record: &Record,
+    version: Version,
+    before: BlockTimestamp,
+) -> Obligation {
+    let key =
+        ObligationKey { channel_id, kind: ObligationKind::Challenge, version, detail: B256::ZERO };
+    let evidence = Evidence {
+        state: record.appointment.state,
+        // The contract takes the root alone.
+        locks: Vec::new(),
+        signature1: Some(record.appointment.signatures.one),
+        signature2: Some(record.appointment.signatures.two),
+    };
+    Obligation::new(key, ChainCall::Challenge(evidence), Some(before))
+}
