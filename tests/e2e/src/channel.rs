@@ -67,20 +67,46 @@ impl Pair {
 
     /// Opens a channel, and waits until both sides may pay.
     pub async fn add_channel(&mut self, brought: &str, asked: &str, token: Option<Address>) {
+        self.id = self.offer(brought, asked, token).await;
+        self.join(&self.id).await;
+        let capacity = number(&json!(brought)) + number(&json!(asked));
+        self.until_open(&self.id, capacity).await;
+    }
+
+    /// The same many times at once, in coins.
+    pub async fn add_channels(&self, deposits: &[(u128, u128)]) -> Vec<String> {
+        let mut ids = Vec::new();
+        for (brought, asked) in deposits {
+            let id = self.offer(&brought.to_string(), &asked.to_string(), None).await;
+            self.join(&id).await;
+            ids.push(id);
+        }
+        for (id, (brought, asked)) in ids.iter().zip(deposits) {
+            self.until_open(id, brought + asked).await;
+        }
+        ids
+    }
+
+    async fn offer(&self, brought: &str, asked: &str, token: Option<Address>) -> String {
         let invite = self.two.invite().await;
         let call = json!({
             "peer": invite, "deposit": brought, "counterpartyDeposit": asked, "token": token,
         });
         let offered = self.one.ask("lockstep_openChannel", call).await;
-        self.id = offered["channelId"].as_str().expect("an id").to_owned();
+        offered["channelId"].as_str().expect("an id").to_owned()
+    }
+
+    async fn join(&self, id: &str) {
         let is_offered = |offers: &Value| offers.as_array().is_some_and(|it| !it.is_empty());
         self.two.until("lockstep_listPendingOpens", json!([]), "offer", is_offered).await;
-        self.two.ask("lockstep_joinChannel", json!([self.id])).await;
-        let capacity = (number(&json!(brought)) + number(&json!(asked))).to_string();
+        self.two.ask("lockstep_joinChannel", json!([id])).await;
+    }
+
+    async fn until_open(&self, id: &str, capacity: u128) {
         for node in [&self.one, &self.two] {
-            node.until_channel(&self.id, "an open channel", |channel| {
+            node.until_channel(id, "an open channel", |channel| {
                 channel["phase"] == "open"
-                    && channel["capacity"] == capacity
+                    && channel["capacity"] == capacity.to_string()
                     && channel["isConnected"] == true
             })
             .await;
@@ -94,8 +120,13 @@ impl Pair {
 
     /// Waits until both sides agree on who has what, with nothing under way.
     pub async fn until_balances(&self, ones: u128, twos: u128) {
+        self.until_balances_of(&self.id, ones, twos).await;
+    }
+
+    /// The same of one of several channels.
+    pub async fn until_balances_of(&self, id: &str, ones: u128, twos: u128) {
         for (node, own, other) in [(&self.one, ones, twos), (&self.two, twos, ones)] {
-            node.until_channel(&self.id, "these balances", |channel| {
+            node.until_channel(id, "these balances", |channel| {
                 channel["ownBalance"] == own.to_string()
                     && channel["counterpartyBalance"] == other.to_string()
                     && channel["pendingPayments"] == 0
@@ -106,20 +137,31 @@ impl Pair {
 
     /// Waits until the channel is settled with exactly these payouts, for both nodes and on the chain.
     pub async fn assert_settled(&self, ones: u128, twos: u128) {
-        for (node, own, other) in [(&self.one, ones, twos), (&self.two, twos, ones)] {
-            let channel = node
-                .until_channel(&self.id, "the end", |channel| !channel["settled"].is_null())
-                .await;
-            assert_eq!(channel["settled"], json!([own.to_string(), other.to_string()]));
-        }
-        assert_eq!(self.paid_on_chain().await, [(ones, twos)]);
+        self.assert_settled_as(&self.id, ones, twos).await;
     }
 
-    /// What the contract has paid at the end of the channel: to whom opened it, to whom joined.
-    pub async fn paid_on_chain(&self) -> Vec<(u128, u128)> {
+    /// The same of one of several channels.
+    pub async fn assert_settled_as(&self, id: &str, ones: u128, twos: u128) {
+        assert_eq!(self.settled(id).await, (ones, twos), "{id}");
+    }
+
+    /// Waits until a channel is settled, with the same payouts for both nodes and on the chain: to whom opened
+    /// it, to whom joined.
+    pub async fn settled(&self, id: &str) -> (u128, u128) {
+        let is_over = |channel: &Value| !channel["settled"].is_null();
+        let own = self.one.until_channel(id, "the end", is_over).await;
+        let other = self.two.until_channel(id, "the end", is_over).await;
+        let (ones, twos) = (number(&own["settled"][0]), number(&own["settled"][1]));
+        assert_eq!(other["settled"], json!([twos.to_string(), ones.to_string()]));
+        assert_eq!(self.paid_on_chain(id).await, [(ones, twos)]);
+        (ones, twos)
+    }
+
+    /// What the contract has paid at the end of a channel: to whom opened it, to whom joined.
+    pub async fn paid_on_chain(&self, id: &str) -> Vec<(u128, u128)> {
         let contract = self.contract().await;
         let topic = keccak256(CLOSED);
-        let id: B256 = self.id.parse().expect("an id");
+        let id: B256 = id.parse().expect("an id");
         let filter = json!([{
             "fromBlock": "0x0", "toBlock": "latest", "address": contract, "topics": [topic, id],
         }]);
@@ -183,6 +225,16 @@ impl Node {
         let call = json!({"channelId": id, "payments": payments, "waitMillis": 60_000});
         let receipt = self.ask("lockstep_payBatch", call).await;
         assert_eq!(receipt["finalCount"], count, "{receipt}");
+    }
+
+    /// Orders a payment, and does not wait for what becomes of it.
+    ///
+    /// # Panics
+    /// When it is not under way.
+    pub async fn begin_to_pay(&self, id: &str, amount: &str) {
+        let call = json!({"channelId": id, "amount": amount, "waitMillis": 0});
+        let payment = self.ask("lockstep_pay", call).await;
+        assert_eq!(payment["state"], "pending", "{payment}");
     }
 
     /// Closes without the other side.

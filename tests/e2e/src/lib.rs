@@ -2,8 +2,8 @@
 //!
 //! A library for the tests in `tests/it`: peers that break every rule ([`hostile`]), a local chain
 //! ([`anvil`]) and RPC endpoints in front of it that are strict, slow or lie ([`proxy`]), network namespaces
-//! ([`netns`]), what a process takes of its machine ([`process`]), and whole nodes as anybody runs them
-//! ([`world`], [`node`], [`channel`]). It must never be part of a product.
+//! ([`netns`]), a disk that fills up ([`small_disk`]), what a process takes of its machine ([`process`]), and
+//! whole nodes as anybody runs them ([`world`], [`node`], [`channel`]). It must never be part of a product.
 
 pub mod anvil;
 pub mod channel;
@@ -15,6 +15,7 @@ pub mod node;
 pub mod p2p_node;
 pub mod process;
 pub mod proxy;
+pub mod small_disk;
 pub mod world;
 
 use std::time::Duration;

@@ -224,6 +224,21 @@ impl Node {
         self.process = Some(process);
     }
 
+    /// Lets its process stand still: it keeps its connections, and says nothing.
+    pub fn freeze(&self) {
+        self.signal("-STOP");
+    }
+
+    /// Lets its process go on.
+    pub fn thaw(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").args([signal, &self.pid().to_string()]).status();
+        assert!(sent.expect("kill runs").success(), "{}: {signal}", self.name);
+    }
+
     /// SIGKILL, as a power cut of the process alone.
     pub fn kill(&mut self) {
         if self.process.take().is_some() {

@@ -20,6 +20,15 @@ pub fn peak_memory_bytes(pid: u32) -> io::Result<u64> {
     status(pid, "VmHWM")
 }
 
+/// From now on the most that a process holds is counted anew: what it needed to start is no matter.
+///
+/// # Errors
+/// When there is no such process, or it is somebody else's.
+pub fn forget_peak(pid: u32) -> io::Result<()> {
+    // As proc(5) names it: sets the peak to what is held now.
+    fs::write(format!("/proc/{pid}/clear_refs"), "5")
+}
+
 /// Units: milliseconds of processor time that a process has used.
 ///
 /// # Errors

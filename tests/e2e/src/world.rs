@@ -1,5 +1,6 @@
 //! A chain that mines, the contracts on it, and a folder that is gone in the end: where nodes live.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -127,7 +128,8 @@ impl World {
         self.anvil.mine(1).await;
     }
 
-    /// Sends a transaction in the name of any account, and waits until it is in a block.
+    /// Sends a transaction in the name of any account, and waits until it is in a block. The account's owner may use
+    /// the same nonce in the meantime: then it is sent again.
     ///
     /// # Panics
     /// When it reverts.
@@ -135,9 +137,16 @@ impl World {
         self.anvil.ask("anvil_impersonateAccount", json!([from])).await;
         let gas = format!("{GAS:#x}");
         let call = json!([{"from": from, "to": to, "data": data, "gas": gas}]);
-        let hash = self.anvil.ask("eth_sendTransaction", call).await;
+        let hash = Cell::new(self.anvil.ask("eth_sendTransaction", call.clone()).await);
         let receipt = patiently("a receipt", async || {
-            let receipt = self.anvil.ask("eth_getTransactionReceipt", json!([hash])).await;
+            let asked = json!([hash.replace(Value::Null)]);
+            let receipt = self.anvil.ask("eth_getTransactionReceipt", asked.clone()).await;
+            let known = self.anvil.ask("eth_getTransactionByHash", asked.clone()).await;
+            let is_lost = receipt.is_null() && known.is_null();
+            hash.set(match is_lost {
+                true => self.anvil.ask("eth_sendTransaction", call.clone()).await,
+                false => asked[0].clone(),
+            });
             (!receipt.is_null()).then_some(receipt)
         })
         .await;

@@ -13,7 +13,7 @@ use lockstep_e2e::hostile::Aim;
 use lockstep_e2e::hostile::attack::{ALL, Attack, Attacker};
 use lockstep_e2e::hostile::place::socket_of;
 use lockstep_e2e::node::Node;
-use lockstep_e2e::process::{memory_bytes, open_files, peak_memory_bytes};
+use lockstep_e2e::process::{forget_peak, memory_bytes, open_files, peak_memory_bytes};
 use lockstep_p2p::invite::Invite;
 use lockstep_p2p::limits::Limits;
 use serde_json::{Value, json};
@@ -26,22 +26,23 @@ const MIB: u64 = 1024 * 1024;
 const DEPOSIT: u128 = 1_000;
 
 /// A node that is attacked, and its honest counterparty.
-struct Siege {
-    pair: Pair,
-    aim: Aim,
+pub struct Siege {
+    pub pair: Pair,
+    pub aim: Aim,
     memory: u64,
     files: usize,
 }
 
 impl Siege {
     /// A channel that is open; the node that joined is going to be attacked.
-    async fn begin() -> Self {
+    pub async fn begin() -> Self {
         let mut pair = Pair::stopped().await;
         // As a node runs by default: it finds out at which addresses it can be reached.
         pair.two.set("LOCKSTEP_P2P_NAT", "true");
         pair.run().await;
         pair.add_channel(&milli(DEPOSIT), &milli(DEPOSIT), None).await;
         let aim = aim_of(&pair).await;
+        forget_peak(pair.two.pid()).unwrap();
         let memory = memory_bytes(pair.two.pid()).unwrap();
         let files = open_files(pair.two.pid()).unwrap();
         Self { pair, aim, memory, files }
@@ -49,6 +50,11 @@ impl Siege {
 
     /// Sends a crowd, a hundred at a time, while both sides pay. How many payments there were each way.
     async fn endure(&self, count: u32, kinds: &'static [Attack]) -> u32 {
+        self.while_paying(self.send(count, kinds)).await
+    }
+
+    /// Lets something happen while both sides pay. How many payments there were each way.
+    pub async fn while_paying(&self, what: impl Future<Output = ()>) -> u32 {
         let is_over = Cell::new(false);
         let paying = async {
             let mut paid = 0;
@@ -62,7 +68,7 @@ impl Siege {
             paid
         };
         let attacking = async {
-            self.send(count, kinds).await;
+            what.await;
             is_over.set(true);
         };
         tokio::join!(paying, attacking).0
@@ -84,7 +90,7 @@ impl Siege {
     }
 
     /// Nothing was lost or refused, and the node is what it was.
-    async fn ends(self, paid: u32) {
+    pub async fn ends(self, paid: u32) {
         let Pair { one, two, id } = &self.pair;
         println!("{paid} payments each way, {} MiB taken", self.taken() / MIB);
         assert!(paid > 1, "{paid} payments");
@@ -102,13 +108,18 @@ impl Siege {
         let ceiling = u64::try_from(Limits::default().stranger_ceiling_bytes(2)).unwrap();
         assert!(self.taken() <= ceiling, "{} of {} MiB", self.taken() / MIB, ceiling / MIB);
         let limits = Limits::default().connections;
-        let files = open_files(two.pid()).unwrap().saturating_sub(self.files);
+        let files = self.opened();
         assert!(files <= limits.strangers + limits.pending_inbound, "{files} files");
     }
 
     /// Units: bytes that the attacked node has taken at most, beside what it had before.
-    fn taken(&self) -> u64 {
+    pub fn taken(&self) -> u64 {
         peak_memory_bytes(self.pair.two.pid()).unwrap().saturating_sub(self.memory)
+    }
+
+    /// Files and sockets that the attacked node has opened since.
+    pub fn opened(&self) -> usize {
+        open_files(self.pair.two.pid()).unwrap().saturating_sub(self.files)
     }
 
     /// Units: bytes that the attacked node has logged.
@@ -169,7 +180,7 @@ async fn p63_strangers_leave_nothing_behind() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn p62_contacts_that_turn_hostile_do_not_hold_up_a_channel_with_another() {
+async fn p62_p66_contacts_that_turn_hostile_do_not_hold_up_a_channel_with_another() {
     const KINDS: [Attack; 8] = [
         Attack::Queries,
         Attack::Offers,
@@ -192,16 +203,6 @@ async fn p62_contacts_that_turn_hostile_do_not_hold_up_a_channel_with_another() 
     }
     let contacts = siege.pair.two.ask("lockstep_listPeers", json!([])).await;
     assert_eq!(contacts.as_array().unwrap().len(), 25, "{contacts}");
-    let is_over = Cell::new(false);
-    let paying = async {
-        let mut paid = 0;
-        while !is_over.get() {
-            siege.pair.one.pay(&siege.pair.id, "7").await;
-            siege.pair.two.pay(&siege.pair.id, "7").await;
-            paid += 1;
-        }
-        paid
-    };
     let attacking = async {
         let mut crowd = JoinSet::new();
         for number in 0..24 {
@@ -216,9 +217,8 @@ async fn p62_contacts_that_turn_hostile_do_not_hold_up_a_channel_with_another() 
             });
         }
         while crowd.join_next().await.is_some() {}
-        is_over.set(true);
     };
-    let paid = tokio::join!(paying, attacking).0;
+    let paid = siege.while_paying(attacking).await;
     println!("{paid} payments each way, {} MiB taken", siege.taken() / MIB);
     assert!(paid > 1, "{paid} payments");
     let each = number(&json!(milli(DEPOSIT)));

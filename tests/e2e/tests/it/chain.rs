@@ -7,7 +7,7 @@ use lockstep_contracts::bindings::PaymentChannel::ChannelOpened;
 use lockstep_e2e::channel::{Pair, initiate_close_by_hand};
 use lockstep_e2e::node::PERIOD;
 use lockstep_e2e::patiently;
-use lockstep_e2e::proxy::{PoolEvent, Proxy};
+use lockstep_e2e::proxy::Proxy;
 use lockstep_e2e::world::World;
 use serde_json::{Value, json};
 
@@ -52,35 +52,6 @@ async fn p94_an_open_that_a_reorg_removes_lets_nobody_pay_and_is_sent_again() {
     pair.one.pay(&pair.id, "400").await;
     pair.one.ask("lockstep_closeChannel", json!([pair.id])).await;
     pair.assert_settled(600, 400).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn p76_a_challenge_that_a_base_fee_leaves_behind_is_replaced_until_it_lands() {
-    let mut pair = Pair::stopped().await;
-    let pool = Proxy::start(&pair.world().anvil.url).await;
-    pair.two.set("LOCKSTEP_CHAIN_ENDPOINTS", pool.url.clone());
-    pair.run().await;
-    pair.add_channel("1000", "1000", None).await;
-    let world = pair.one.world().clone();
-    let stale = stale_proof(&mut pair).await;
-
-    // The answer is sent at today's price, and then nothing below a hundred times as much lands.
-    pool.rule(|rules| rules.holds = true);
-    initiate_close_by_hand(pair.world(), &stale, pair.one.account()).await;
-    let before = pool.pool_log().await.len();
-    patiently("the answer is sent", async || (pool.pool_log().await.len() > before).then_some(()))
-        .await;
-    world.pin_base_fee(100_000_000_000);
-    pool.be_honest();
-    let answered = |it: &Value| it["close"]["version"] == 2;
-    pair.two.until_channel(&pair.id, "the answer", answered).await;
-    let replaced = |event: &PoolEvent| matches!(event, PoolEvent::Replaced { max_fee, .. } if *max_fee >= 100_000_000_000);
-    let log = pool.pool_log().await;
-    assert!(log.iter().any(replaced), "{log:?}");
-    world.pin_base_fee(1_000_000_000);
-    pair.one.start().await;
-    world.pass(PERIOD).await;
-    pair.assert_settled(600, 1_400).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

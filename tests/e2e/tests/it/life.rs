@@ -112,7 +112,7 @@ async fn a_channel_in_a_token_lives_as_one_in_coins() {
     one.until_channel(id, "a close", |it| it["phase"] == "disputed").await;
     pair.world().pass(PERIOD).await;
     one.until_channel(id, "the end", |it| !it["settled"].is_null()).await;
-    assert_eq!(pair.paid_on_chain().await, [(3_601, 399)]);
+    assert_eq!(pair.paid_on_chain(&pair.id).await, [(3_601, 399)]);
     pair.two.start().await;
     pair.assert_settled(3_601, 399).await;
     assert_eq!(pair.world().held(token, owners[0]).await, 10_000 - 5_000 + 3_601);

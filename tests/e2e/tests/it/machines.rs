@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
 use lockstep_e2e::netns::{Denied, Link, Namespace};
-use lockstep_e2e::node::{Node, Options};
+use lockstep_e2e::node::{Node, Options, PERIOD};
 use lockstep_e2e::patiently;
 use lockstep_e2e::world::World;
 use lockstep_p2p::invite::Invite;
@@ -101,6 +101,53 @@ async fn two_nodes_that_cannot_reach_each_other_open_pay_and_close_through_a_rel
         let end = json!([own, other]);
         until(node, &["channels", id], "the end", |it| it["settled"] == end).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn behind_a_cut_link_one_side_closes_alone_and_the_other_learns_it_from_the_chain() {
+    let laid = || -> Result<_, Denied> {
+        let (left, right) = (Namespace::new()?, Namespace::new()?);
+        let (own, other) = (Ipv4Addr::new(10, 77, 1, 1), Ipv4Addr::new(10, 77, 1, 2));
+        let link = left.link(own, &right, other)?;
+        Ok((left, right, link))
+    };
+    let (left, right, link) = match laid() {
+        Ok(machines) => machines,
+        Err(denied) => return denied.skip("a cut link between two whole nodes"),
+    };
+    let (world, _deployer) = World::start().await;
+    let socket = world.folder().join("chain").display().to_string();
+    let chain = world.anvil.url.trim_start_matches("http://").to_owned();
+    let (_out, _) = forward(&[], &["out", &socket, &chain]);
+    let listens = |at: &str| vec![("LOCKSTEP_P2P_LISTEN", format!("/ip4/{at}/tcp/9555"))];
+    let (one, _ones_way) = start(&world, &left, &socket, listens("10.77.1.1")).await;
+    let (two, _twos_way) = start(&world, &right, &socket, listens("10.77.1.2")).await;
+
+    let opened = one.cli(&["open", &invite(&two).await, "1000wei", "--no-wait"]).await;
+    let opened = opened.expect_done();
+    let id = opened["channelId"].as_str().expect("an id");
+    let is_there = |offers: &Value| offers.as_array().is_some_and(|it| !it.is_empty());
+    until(&two, &["join"], "the offer", is_there).await;
+    two.cli(&["join", id, "--no-wait"]).await.expect_done();
+    for node in [&one, &two] {
+        until(node, &["channels", id], "an open channel", |it| it["phase"] == "open").await;
+    }
+    one.cli(&["pay", id, "300wei"]).await.expect_done();
+    link.cut().expect("cut");
+    one.cli(&["pay", id, "50wei", "--no-wait"]).await;
+    until(&one, &["channels", id], "what waits", |it| it["pendingPayments"] == 1).await;
+    two.cli(&["force-close", id, "--yes"]).await.expect_done();
+    for node in [&one, &two] {
+        until(node, &["channels", id], "the close", |it| it["phase"] == "disputed").await;
+    }
+    world.pass(PERIOD).await;
+    for (node, own, other) in [(&one, "700", "300"), (&two, "300", "700")] {
+        let end = json!([own, other]);
+        until(node, &["channels", id], "the end", |it| it["settled"] == end).await;
+    }
+    // Neither has to hear of the other for that, nor afterwards.
+    link.mend().expect("mended");
+    until(&one, &["channels", id], "nothing under way", |it| it["pendingPayments"] == 0).await;
 }
 
 /// A process that ends with the test.

@@ -3,7 +3,10 @@
 
 mod bad_input;
 mod chain;
+mod closes;
 mod crash;
+mod disk;
+mod endpoints;
 mod life;
 mod loss;
 mod machines;
