@@ -8,10 +8,10 @@ use lockstep_core::ids::{AccountRef, InvoiceId, Sequence, Side, Version};
 use lockstep_core::input::{Command, Input};
 use lockstep_core::lock::{Lock, MAX_LOCKS, locked_sums, locks_root};
 use lockstep_core::message::{PeerMessage, Proposal, RejectReason};
-use lockstep_core::money::Amount;
+use lockstep_core::money::{Amount, Net};
 use lockstep_core::output::Notice;
 use lockstep_core::record::{ClosingStage, FreezeReason, Phase};
-use lockstep_core::state::PartialWithdraw;
+use lockstep_core::state::{PartialWithdraw, StateKind};
 use lockstep_core::terms::{MAX_IN_FLIGHT, Policy};
 use lockstep_core::time::BlockTimestamp;
 use lockstep_core::update::{Action, MAX_PENDING_UPDATES, Memo, Payment, Update};
@@ -27,7 +27,7 @@ fn lock_of(secret: u64, expiry: u64) -> Action {
 }
 
 /// What side one proposes first, and nobody has delivered.
-fn proposal(pair: &mut Pair) -> Proposal {
+pub fn proposal(pair: &mut Pair) -> Proposal {
     let Some(PeerMessage::Propose { proposal, .. }) = pair.one.outbox.pop_front() else {
         panic!("a proposal")
     };
@@ -35,20 +35,20 @@ fn proposal(pair: &mut Pair) -> Proposal {
 }
 
 /// The same with another content, signed by side one.
-fn forged(mut proposal: Proposal, harm: impl Fn(&mut Proposal)) -> PeerMessage {
+pub fn forged(mut proposal: Proposal, harm: impl Fn(&mut Proposal)) -> PeerMessage {
     harm(&mut proposal);
     let digest = SigningDomain::new(DOMAIN).state(&proposal.state);
     PeerMessage::Propose { proposal, signature: sign(Side::One, digest) }
 }
 
-fn with_locks(proposal: &mut Proposal, locks: Vec<Lock>) {
+pub fn with_locks(proposal: &mut Proposal, locks: Vec<Lock>) {
     (proposal.state.locked1, proposal.state.locked2) = locked_sums(&locks).unwrap();
     proposal.state.locks_root = locks_root(&locks);
     proposal.locks = locks;
 }
 
 #[track_caller]
-fn assert_rejected(node: &mut Node, message: PeerMessage, reason: RejectReason) {
+pub fn assert_rejected(node: &mut Node, message: PeerMessage, reason: RejectReason) {
     let before = node.channel.parts().clone();
     node.outbox.clear();
     node.peer(message).unwrap();
@@ -82,6 +82,32 @@ fn p62_a_proposal_out_of_form_is_dropped_before_anything_dear_is_checked() {
         let refused = pair.two.peer(forged(good.clone(), harm));
         assert_eq!(refused, Err(ProtocolError::Malformed), "harm {index}");
     }
+    pair.two.peer(forged(good, |_| {})).unwrap();
+    assert_eq!(pair.two.channel.version(), Version(1));
+}
+
+#[test]
+fn p33_a_consistent_state_that_the_contract_would_refuse_is_not_signed() {
+    let paying = |proposal: &Proposal, value: u64| {
+        forged(proposal.clone(), |bad| {
+            bad.updates[0].action = pay(value);
+            bad.state.net = Net::new(i128::from(value)).unwrap();
+        })
+    };
+    let mut pair = Pair::open();
+    pair.one.pay(1).unwrap();
+    let good = proposal(&mut pair);
+    let too_much = paying(&good, DEPOSIT + 1);
+    assert_rejected(&mut pair.two, too_much, RejectReason::InsufficientBalance);
+    // All that side one has is not too much.
+    pair.two.peer(paying(&good, DEPOSIT)).unwrap();
+    assert_eq!(pair.two.own(), amount(2 * DEPOSIT));
+    // A final state holds no lock (P10).
+    let mut pair = Pair::open();
+    pair.one.command(order(lock_of(1, 2_000))).unwrap();
+    let good = proposal(&mut pair);
+    let last = forged(good.clone(), |bad| bad.state.kind = StateKind::Final);
+    assert_rejected(&mut pair.two, last, RejectReason::InsufficientBalance);
     pair.two.peer(forged(good, |_| {})).unwrap();
     assert_eq!(pair.two.channel.version(), Version(1));
 }
@@ -274,7 +300,7 @@ fn p43_a_withdrawal_that_is_over_too_far_or_at_another_state_is_not_signed() {
         assert_eq!(pair.two.channel.parts().withdrawal.is_some(), is_signed, "{deadline}");
     }
     let mut pair = Pair::open();
-    let net = lockstep_core::money::Net::new(1).unwrap();
+    let net = Net::new(1).unwrap();
     let message = offer(&mut pair, |withdraw| withdraw.net = net);
     pair.two.peer(message).unwrap();
     assert_eq!(pair.two.channel.parts().withdrawal, None);
