@@ -2,14 +2,15 @@
 
 use crate::kit::*;
 use alloy_primitives::{Address, B256};
+use lockstep_core::chain::ChainFact;
 use lockstep_core::digest::SigningDomain;
 use lockstep_core::error::ProtocolError;
-use lockstep_core::ids::{Domain, NodeId, Side};
+use lockstep_core::ids::{Domain, NodeId, Side, Version};
 use lockstep_core::input::Command;
 use lockstep_core::message::{OpenConsent, OpenRequest, PeerMessage};
-use lockstep_core::record::{OpeningStage, Phase};
-use lockstep_core::terms::{Features, Policy};
-use lockstep_core::time::BlockTimestamp;
+use lockstep_core::record::{Guard, OpeningStage, Phase, RecordError};
+use lockstep_core::terms::{Features, PeriodBounds, Policy, TermsError};
+use lockstep_core::time::{BlockTimestamp, Finality};
 
 fn request() -> OpenRequest {
     let mut node = Node::requested();
@@ -46,6 +47,53 @@ fn p34_consent_needs_enough_of_theirs_and_not_too_much_of_ours() {
         let theirs = Policy { min_counterparty_deposit: amount(value), ..policy() };
         assert_eq!(accept(theirs).is_ok(), is_allowed, "{value}");
     }
+}
+
+#[test]
+fn p34_a_challenge_period_outside_the_policy_is_neither_asked_for_nor_accepted() {
+    let bounds = |minimum, maximum| PeriodBounds { minimum, maximum };
+    for (period, is_allowed) in [
+        (bounds(PERIOD, PERIOD), true),
+        (bounds(PERIOD + 1, BOUNDS.maximum), false),
+        (bounds(BOUNDS.minimum, PERIOD - 1), false),
+    ] {
+        let policy = Policy { period, ..policy() };
+        let asked = lockstep_core::request_open(setup(Side::One, policy)).map(drop);
+        for result in [asked, accept(policy)] {
+            let expected = if is_allowed {
+                Ok(())
+            } else {
+                let (minimum, maximum) = (period.minimum, period.maximum);
+                let outside = TermsError::PeriodOutOfBounds { period: PERIOD, minimum, maximum };
+                Err(ProtocolError::Record(RecordError::Terms(outside)))
+            };
+            assert_eq!(result, expected, "{period:?}");
+        }
+    }
+}
+
+#[test]
+fn p34_nothing_is_signed_for_a_channel_whose_opening_is_only_seen() {
+    let mut open = Pair::open();
+    open.one.pay(1).unwrap();
+    let early = open.one.outbox.pop_front().unwrap();
+    assert!(matches!(early, PeerMessage::Propose { .. }), "{early:?}");
+    let opened = ChainFact::Opened { deposit1: amount(DEPOSIT), is_active: true };
+    let mut pair = Pair::funding();
+    for side in [Side::One, Side::Two] {
+        let node = pair.node(side);
+        node.fact(1, Finality::Seen, opened.clone());
+        assert_eq!(node.pay(1), Err(ProtocolError::WrongPhase));
+    }
+    assert_eq!(pair.two.peer(early.clone()), Err(ProtocolError::WrongPhase));
+    assert_eq!(pair.two.channel.parts().guard, Guard::default());
+    // The same block, once it is final.
+    for side in [Side::One, Side::Two] {
+        pair.node(side).fact(1, Finality::Final, opened.clone());
+    }
+    pair.one.pay(1).unwrap();
+    pair.two.peer(early).unwrap();
+    assert_eq!(pair.two.channel.version(), Version(1));
 }
 
 #[test]
