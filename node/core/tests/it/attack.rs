@@ -19,6 +19,7 @@ use lockstep_core::update::{Action, Update};
 
 mod lock;
 mod restore;
+mod theft;
 mod withdraw;
 
 const SECRET: B256 = B256::repeat_byte(7);
