@@ -1,14 +1,19 @@
 //! Cooperative and unilateral closes, disputes, and what may not be signed around them.
 
 use crate::kit::*;
+use crate::refusal::forged;
+use alloy_primitives::B256;
 use lockstep_core::adjudicator::{PresentedIntent, PresentedState, Signatures};
 use lockstep_core::chain::{ChainCall, ChainFact, StoredPoint};
+use lockstep_core::digest::SigningDomain;
 use lockstep_core::error::ProtocolError;
 use lockstep_core::ids::{Side, Version};
 use lockstep_core::input::{Command, Input};
 use lockstep_core::message::{PeerMessage, SignedState};
+use lockstep_core::money::Amount;
 use lockstep_core::output::Notice;
 use lockstep_core::record::{ClosingStage, FreezeReason, Phase};
+use lockstep_core::state::PartialWithdraw;
 use lockstep_core::time::{BlockTimestamp, Finality};
 
 fn evidence(node: &Node) -> SignedState {
@@ -75,6 +80,57 @@ fn p41_nothing_is_signed_after_a_final_state() {
     next.state.kind = lockstep_core::state::StateKind::Ordinary;
     let result = pair.two.peer(PeerMessage::Propose { proposal: next, signature });
     assert_eq!(result, Err(ProtocolError::FinalBound));
+}
+
+#[test]
+fn p41_no_second_final_state_and_no_withdrawal_is_signed_after_a_final_state() {
+    let mut pair = Pair::open();
+    pair.one.command(Command::Close).unwrap();
+    let Some(PeerMessage::Propose { proposal, .. }) = pair.one.outbox.pop_back() else {
+        panic!("a proposal")
+    };
+    let first = forged(proposal.clone(), |_| {});
+    pair.two.peer(first).unwrap();
+    let guard = pair.two.channel.parts().guard.clone();
+    assert_eq!(guard.highest, proposal.state.version);
+    let second = forged(proposal.clone(), |next| {
+        next.base_version = next.state.version;
+        next.state.version = Version(2);
+    });
+    let withdraw = PartialWithdraw {
+        channel_id: proposal.state.channel_id,
+        version: Version(2),
+        net: proposal.state.net,
+        locked1: Amount::ZERO,
+        locked2: Amount::ZERO,
+        locks_root: B256::ZERO,
+        out1: amount(5),
+        out2: Amount::ZERO,
+        deadline: BlockTimestamp(1_000),
+    };
+    let digest = SigningDomain::new(DOMAIN).partial_withdraw(&withdraw);
+    let offer = PeerMessage::WithdrawPropose { withdraw, signature: sign(Side::One, digest) };
+    let order = Command::Withdraw { out1: Amount::ZERO, out2: amount(5) };
+    // Before the final state, and with its own version, that offer is one to sign.
+    let early = PartialWithdraw { version: Version(1), ..withdraw };
+    let digest = SigningDomain::new(DOMAIN).partial_withdraw(&early);
+    let signature = sign(Side::One, digest);
+    let taken = PeerMessage::WithdrawPropose { withdraw: early, signature };
+    let mut open = Pair::open().two;
+    open.peer(taken).unwrap();
+    assert!(open.channel.parts().withdrawal.is_some());
+    for _ in 0..2 {
+        pair.two.outbox.clear();
+        for message in [second.clone(), offer.clone()] {
+            assert_eq!(pair.two.peer(message), Err(ProtocolError::FinalBound));
+        }
+        assert_eq!(pair.two.command(order.clone()), Err(ProtocolError::FinalBound));
+        assert_eq!(pair.two.channel.parts().guard, guard);
+        assert_eq!(pair.two.channel.parts().withdrawal, None);
+        assert!(pair.two.outbox.is_empty(), "{:?}", pair.two.outbox);
+        pair.two.restart();
+    }
+    assert_eq!(pair.two.channel.parts().guard, guard);
 }
 
 #[test]

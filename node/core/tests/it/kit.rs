@@ -22,8 +22,9 @@ use lockstep_core::signature::{SignerKey, StateSignature};
 use lockstep_core::terms::{Features, PeriodBounds, Policy, Terms};
 use lockstep_core::time::{BlockNumber, BlockPoint, BlockTimestamp, EngineTime, Finality};
 use lockstep_core::update::{Action, Memo, Payment};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 pub const DOMAIN: Domain = Domain::Evm { chain_id: 31_337, contract: Address::repeat_byte(0xcc) };
@@ -129,6 +130,8 @@ impl Journal for Disk {
 /// A signer that remembers all it ever signed and refuses a second digest of a version (P31).
 #[derive(Clone, Default)]
 pub struct Keys {
+    /// Whether it panics instead of signing.
+    panics: Rc<Cell<bool>>,
     signed: Rc<RefCell<BTreeMap<(Side, Version), Digest>>>,
 }
 
@@ -136,6 +139,7 @@ impl Signer for Keys {
     type Error = &'static str;
 
     fn sign_state(&self, request: Durable<SigningRequest>) -> Result<StateSignature, Self::Error> {
+        assert!(!self.panics.get(), "the signer dies");
         let request = request.into_inner();
         if let Some(version) = request.version() {
             let known =
@@ -209,6 +213,16 @@ impl Node {
         commit(&mut self.disk, vec![transition]).unwrap();
         self.restart();
         Ok(())
+    }
+
+    /// Handles, commits and adopts; then the signer panics, nothing is sent, and the process starts again.
+    pub fn input_and_panic(&mut self, input: Input) {
+        self.keys.panics.set(true);
+        let died = catch_unwind(AssertUnwindSafe(|| self.input(input)));
+        self.keys.panics.set(false);
+        assert!(died.is_err(), "nothing was to be signed: {died:?}");
+        assert!(self.outbox.is_empty(), "{:?}", self.outbox);
+        self.restart();
     }
 
     pub fn restart(&mut self) {

@@ -64,6 +64,46 @@ fn p32_p59_a_crash_between_commit_and_sign_gives_the_same_bytes_later() {
 }
 
 #[test]
+fn p59_a_panic_of_the_signer_leaves_a_proposal_that_goes_out_with_the_same_bytes() {
+    let mut straight = Pair::open();
+    straight.one.pay(10).unwrap();
+    let expected = straight.one.outbox.pop_front().unwrap();
+    let mut pair = Pair::open();
+    pair.one.input_and_panic(Input::Command(Command::Update(vec![pay(10)])));
+    assert_eq!(pair.one.channel.parts(), straight.one.channel.parts());
+    pair.connect_without_delivery();
+    // Each says what it holds; then side one proposes again.
+    pair.deliver(Side::One);
+    pair.deliver(Side::Two);
+    assert_eq!(pair.one.outbox.pop_front().as_ref(), Some(&expected));
+    pair.two.peer(expected).unwrap();
+    pair.exchange();
+    pair.assert_in_step();
+    assert_eq!(pair.two.own(), amount(DEPOSIT + 10));
+}
+
+#[test]
+fn p59_a_panic_of_the_signer_leaves_an_answer_that_goes_out_with_the_same_bytes() {
+    let mut straight = Pair::open();
+    straight.one.pay(10).unwrap();
+    let proposal = straight.one.outbox.pop_front().unwrap();
+    straight.two.peer(proposal.clone()).unwrap();
+    let expected = straight.two.outbox.pop_front();
+    let mut pair = Pair::open();
+    pair.one.pay(10).unwrap();
+    assert_eq!(pair.one.outbox.pop_front().as_ref(), Some(&proposal));
+    pair.two.input_and_panic(Input::Peer(proposal.clone()));
+    assert_eq!(pair.two.own(), amount(DEPOSIT + 10));
+    // Asked again, and shown at the next connection.
+    pair.two.peer(proposal).unwrap();
+    assert_eq!(pair.two.outbox.pop_front(), expected);
+    assert_eq!(pair.one.channel.version(), Version(0));
+    pair.connect();
+    pair.assert_in_step();
+    assert_eq!(pair.one.own(), amount(DEPOSIT - 10));
+}
+
+#[test]
 fn p31_a_crash_before_the_commit_leaves_nothing_and_the_version_is_free() {
     let mut pair = Pair::open();
     let lost = pair.one.channel.handle(Input::Command(Command::Update(vec![pay(10)]))).unwrap();
@@ -241,6 +281,15 @@ fn p46_two_states_of_one_version_are_kept_as_proof_and_freeze_the_channel() {
     let proof = parts.equivocation.unwrap();
     assert_eq!((proof.first.version, proof.second), (Version(1), second.state));
     assert_eq!(pair.two.count(|notice| matches!(notice, Notice::Equivocation(_))), 1);
+    // It pays nothing more, and leaves with the state that it holds.
+    let guard = pair.two.channel.parts().guard.clone();
+    let reason = FreezeReason::Equivocation;
+    assert_eq!(pair.two.pay(1), Err(ProtocolError::Frozen { reason }));
+    assert_eq!(pair.two.channel.parts().guard, guard);
+    let mut world = World::new(pair);
+    world.pair.two.command(Command::ForceClose).unwrap();
+    world.run_to_end();
+    world.assert_paid(DEPOSIT - 10, DEPOSIT + 10);
 }
 
 #[test]
