@@ -7,8 +7,9 @@ use crate::error::ErrorClass;
 use crate::lock::Lock;
 use crate::money::{Amount, AmountError};
 use crate::phase::open::secret;
-use crate::record::{Phase, RecordParts, Settlement};
+use crate::record::{ClosingStage, Marks, Phase, RecordParts, Settlement};
 use crate::time::BlockTimestamp;
+use crate::update::Action;
 use alloy_primitives::B256;
 use thiserror::Error;
 
@@ -30,9 +31,9 @@ pub struct ForwardPolicy {
 /// How far the upstream lock has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum InLock {
-    /// Offered, or in a state that only one side has signed.
+    /// Offered, or in a state that only one side has signed; also one that may be gone already.
     Unsigned,
-    /// In a state that both have signed.
+    /// In the newest state that both have signed, and about to leave it by no update that is under way.
     CoSigned,
 }
 
@@ -102,6 +103,36 @@ impl ForwardError {
             | Self::Amount(_) => ErrorClass::Refused,
         }
     }
+}
+
+/// How far an incoming lock has come, by the record of the channel that it came in on. What the record does
+/// not show to be ours to take is not passed on.
+pub fn in_lock(parts: &RecordParts, hash: B256) -> InLock {
+    let is_incoming = |lock: &Lock| lock.hash == hash && lock.payer() != parts.setup.side;
+    let is_held = parts.base.iter().flat_map(|base| &base.locks).any(is_incoming);
+    let is_kept = match &parts.phase {
+        // The chain may settle at another state than ours.
+        Phase::Closing(ClosingStage::Unilateral) | Phase::Disputed(_) | Phase::Settled(_) => false,
+        Phase::Opening(_) | Phase::Funding { .. } => false,
+        Phase::Open | Phase::Closing(_) => !is_being_taken_out(parts, hash),
+    };
+    // Where data was lost or a version has two contents, a state without the lock may be as good as ours.
+    if is_held && is_kept && parts.marks == Marks::default() {
+        InLock::CoSigned
+    } else {
+        InLock::Unsigned
+    }
+}
+
+/// Whether a state without this lock may come to be agreed on.
+fn is_being_taken_out(parts: &RecordParts, hash: B256) -> bool {
+    let mut waiting = parts.own_pending.iter().chain(&parts.peer_pending);
+    waiting.any(|entry| match &entry.update.action {
+        Action::SettleLock { hash: of, .. }
+        | Action::FailLock { hash: of }
+        | Action::ExpireLock { hash: of } => *of == hash,
+        Action::Pay(_) | Action::AddLock(_) => false,
+    })
 }
 
 /// Whether an outgoing lock may be offered against an incoming one.
@@ -243,6 +274,16 @@ mod tests {
     fn p44_what_comes_in_covers_what_goes_out_and_the_fee() {
         let result = check(lock(1_009, 1_000), lock(1_000, 900), 500);
         assert!(matches!(result, Err(ForwardError::FeeTooLow { .. })));
+        // A fixed fee comes on top of the share.
+        let dear = ForwardPolicy { base_fee: Amount::from(7u64), ..POLICY };
+        let outgoing = lock(1_000, 900);
+        let with_fee = |incoming: u64| {
+            let (stage, now) = (InLock::CoSigned, BlockTimestamp(500));
+            decide_forward(&lock(incoming, 1_000), stage, &outgoing, &dear, now)
+        };
+        let (incoming, needed) = (Amount::from(1_016u64), Amount::from(1_017u64));
+        assert_eq!(with_fee(1_017), Ok(()));
+        assert_eq!(with_fee(1_016), Err(ForwardError::FeeTooLow { incoming, needed }));
     }
 
     #[test]

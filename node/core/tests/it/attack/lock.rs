@@ -1,7 +1,8 @@
 //! Locks that come too late, and secrets that were out before there was a lock.
 
 use super::*;
-use lockstep_core::forward::{OutLock, may_fail_upstream, out_lock};
+use lockstep_core::forward::{InLock, OutLock, in_lock, may_fail_upstream, out_lock};
+use lockstep_core::record::RestoreReason;
 use lockstep_core::terms::Policy;
 
 const EXPIRY: u64 = 5_000;
@@ -160,6 +161,87 @@ fn p44_an_outgoing_lock_that_is_only_asked_for_or_taken_back_in_flight_may_be_se
     assert_eq!(out_lock(pair.two.channel.parts(), hash()), OutLock::MayBeSettled);
     pair.exchange();
     assert_eq!(out_lock(pair.two.channel.parts(), hash()), OutLock::Gone);
+}
+
+fn incoming(pair: &mut Pair, side: Side) -> InLock {
+    in_lock(pair.node(side).channel.parts(), hash())
+}
+
+#[test]
+fn p44_an_incoming_lock_counts_once_both_have_signed_it_and_until_it_may_be_gone() {
+    for payer in [Side::One, Side::Two] {
+        let payee = payer.other();
+        let mut pair = Pair::open();
+        assert_eq!(incoming(&mut pair, payee), InLock::Unsigned);
+        let action = new_lock(SECRET, 500, EXPIRY, payer == Side::One);
+        pair.node(payer).command(update(action)).unwrap();
+        assert_eq!(incoming(&mut pair, payee), InLock::Unsigned, "ordered");
+        if payer == Side::Two {
+            // Side one makes a state of it, and signs alone.
+            pair.deliver(payer);
+            assert_eq!(pair.one.channel.parts().in_flight.len(), 1);
+            assert_eq!(incoming(&mut pair, payee), InLock::Unsigned, "in flight");
+        }
+        pair.exchange();
+        assert_eq!(incoming(&mut pair, payee), InLock::CoSigned);
+        assert_eq!(incoming(&mut pair, payer), InLock::Unsigned, "it pays the other side");
+        pair.node(payee).command(update(Action::FailLock { hash: hash() })).unwrap();
+        assert_eq!(incoming(&mut pair, payee), InLock::Unsigned, "being given back");
+        pair.exchange();
+        assert!(pair.one.channel.parts().base.as_ref().unwrap().locks.is_empty());
+        assert_eq!(incoming(&mut pair, payee), InLock::Unsigned, "gone");
+    }
+}
+
+#[test]
+fn p44_an_incoming_lock_that_is_being_settled_or_expires_is_not_passed_on() {
+    let mut pair = locked(Side::One);
+    pair.two.command(Command::LearnSecret { secret: SECRET }).unwrap();
+    assert_eq!(incoming(&mut pair, Side::Two), InLock::Unsigned);
+    let mut pair = locked(Side::Two);
+    pair.finalized(EXPIRY + 1);
+    assert_eq!(
+        incoming(&mut pair, Side::One),
+        InLock::CoSigned,
+        "that it is late is seen by the clock"
+    );
+    pair.two.command(update(Action::ExpireLock { hash: hash() })).unwrap();
+    pair.deliver(Side::Two);
+    assert_eq!(incoming(&mut pair, Side::One), InLock::Unsigned);
+    // Another lock that leaves is another matter.
+    let mut pair = locked(Side::One);
+    let other = B256::repeat_byte(9);
+    pair.one.command(update(new_lock(other, 5, EXPIRY, true))).unwrap();
+    pair.exchange();
+    let hash = lockstep_core::hash_of(other);
+    pair.two.command(update(Action::FailLock { hash })).unwrap();
+    assert_eq!(incoming(&mut pair, Side::Two), InLock::CoSigned);
+}
+
+#[test]
+fn p44_an_incoming_lock_of_a_channel_that_is_left_frozen_or_restored_is_not_passed_on() {
+    let mut pair = locked(Side::One);
+    pair.one.command(Command::ForceClose).unwrap();
+    pair.two.command(Command::Close).unwrap();
+    assert_eq!(incoming(&mut pair, Side::Two), InLock::CoSigned, "nothing has been taken out yet");
+    let parts = pair.two.channel.parts();
+    let mut restored = parts.clone();
+    restored.marks.restored = Some(RestoreReason::OwnSignature);
+    assert_eq!(in_lock(&restored, hash()), InLock::Unsigned);
+    let mut frozen = parts.clone();
+    frozen.marks.frozen = Some(FreezeReason::Equivocation);
+    assert_eq!(in_lock(&frozen, hash()), InLock::Unsigned);
+    let mut leaving = locked(Side::One);
+    leaving.two.command(Command::ForceClose).unwrap();
+    assert_eq!(incoming(&mut leaving, Side::Two), InLock::Unsigned);
+    let mut world = World::new(pair);
+    world.run_duties(Side::One);
+    assert!(matches!(world.pair.two.channel.parts().phase, Phase::Disputed(_)));
+    assert_eq!(incoming(&mut world.pair, Side::Two), InLock::Unsigned);
+    world.tick(u64::from(PERIOD) + 10);
+    world.run_duties(Side::One);
+    assert!(matches!(world.pair.two.channel.parts().phase, Phase::Settled(_)));
+    assert_eq!(incoming(&mut world.pair, Side::Two), InLock::Unsigned);
 }
 
 #[test]
