@@ -1,6 +1,7 @@
 //! Databases of every release open; those of a later release are refused.
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
@@ -9,7 +10,6 @@ use lockstep_core::{commit, ids::Side};
 use lockstep_store::{
     error::OpenError,
     fixture::ChannelFixture,
-    journal::DiskJournal,
     open::{Options, Provenance},
     table::Table,
     write_set::WriteSet,
@@ -57,6 +57,20 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
+/// Every file of a folder that outlives the process, byte for byte.
+fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_type().unwrap().is_dir() {
+            found.extend(contents(&entry.path()));
+        } else if entry.file_name() != "LOCK" {
+            found.insert(entry.path(), fs::read(entry.path()).unwrap());
+        }
+    }
+    found
+}
+
 #[test]
 fn p58_the_database_of_the_first_release_opens_with_all_that_it_held() {
     if std::env::var_os(UPDATE).is_some() {
@@ -79,6 +93,15 @@ fn p58_the_database_of_the_first_release_opens_with_all_that_it_held() {
 }
 
 #[test]
+fn p58_every_schema_so_far_has_a_golden_database() {
+    for schema in 1..=lockstep_store::SCHEMA_VERSION {
+        assert!(golden(schema).is_dir(), "v{schema} is missing");
+        let files = contents(&golden(schema));
+        assert!(files.values().any(|bytes| !bytes.is_empty()), "v{schema} is empty");
+    }
+}
+
+#[test]
 fn p58_a_database_of_a_newer_release_is_refused_and_stays_as_it_was() {
     let scene = Scene::new();
     let mut journal = scene.open();
@@ -87,13 +110,28 @@ fn p58_a_database_of_a_newer_release_is_refused_and_stays_as_it_was() {
     set.put(Table::Meta, b"schema".to_vec(), newer.to_be_bytes().to_vec()).unwrap();
     journal.engine_mut().write(&set).unwrap();
     drop(journal);
+    let written = contents(&scene.data());
+    assert_too_new(&scene, Provenance::Untouched);
+    // The engine pads its log and keeps an index of it beside it; it takes nothing away.
+    let before = contents(&scene.data());
+    for (path, bytes) in &written {
+        assert!(before[path].starts_with(bytes), "{}", path.display());
+    }
+    let mut new = before.keys().filter(|path| !written.contains_key(*path));
+    assert!(new.all(|path| path.starts_with(scene.data().join("sled"))));
     for provenance in [Provenance::Untouched, Provenance::Moved, Provenance::Restored] {
-        let options = Options { provenance, ..options() };
-        match DiskJournal::open(&scene.data(), &options) {
-            Err(OpenError::SchemaTooNew { found, supported }) => {
-                assert_eq!((found, supported), (newer, newer - 1));
-            }
-            other => panic!("{:?}", other.map(drop)),
+        assert_too_new(&scene, provenance);
+        assert!(contents(&scene.data()) == before, "{provenance:?} changed a byte");
+    }
+}
+
+#[track_caller]
+fn assert_too_new(scene: &Scene, provenance: Provenance) {
+    let newer = lockstep_store::SCHEMA_VERSION + 1;
+    match scene.try_open(&Options { provenance, ..options() }) {
+        Err(OpenError::SchemaTooNew { found, supported }) => {
+            assert_eq!((found, supported), (newer, newer - 1));
         }
+        other => panic!("{:?}", other.map(drop)),
     }
 }
