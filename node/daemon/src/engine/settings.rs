@@ -3,6 +3,7 @@
 use crate::config::{AcceptPolicy, Config};
 use crate::engine::tower::TowerSettings;
 use alloy_primitives::Address;
+use lockstep_chain::profile::Profile;
 use lockstep_contracts::deployment::Deployment;
 use lockstep_core::error::ErrorClass;
 use lockstep_core::ids::{AccountRef, ChannelId, Domain};
@@ -73,6 +74,8 @@ pub(crate) struct Settings {
     pub(crate) bounds: PeriodBounds,
     /// Of channels that we open without saying.
     pub(crate) challenge_period: u32,
+    /// How long before a deadline L1 has to force a transaction into this chain; none where it cannot.
+    pub(crate) force_before_secs: Option<u64>,
     pub(crate) accept: AcceptPolicy,
     pub(crate) min_counterparty_deposit: Amount,
     pub(crate) max_own_deposit: Amount,
@@ -95,6 +98,7 @@ impl Settings {
         data_dir: PathBuf,
         deployment: &Deployment,
         account: Address,
+        profile: &Profile,
     ) -> Result<Self, SettingsError> {
         let channel = &config.channel;
         let minimum = deployment.config.min_challenge_period;
@@ -126,6 +130,7 @@ impl Settings {
             account,
             bounds: PeriodBounds { minimum, maximum },
             challenge_period,
+            force_before_secs: profile.force_before_secs(),
             accept: channel.accept,
             min_counterparty_deposit: amount(
                 "channel.min_counterparty_deposit",
@@ -141,13 +146,16 @@ impl Settings {
 
     /// What one channel is allowed. Conditional payments are not offered: they are not built end to end.
     pub(crate) fn policy(&self) -> Policy {
+        let usual = Policy::default();
         Policy {
+            // P45: a secret must reach the registry before the expiry, through L1 if need be.
+            lock_margin_secs: lock_margin_secs(usual.lock_margin_secs, self.force_before_secs),
             period: self.bounds,
             features: Features::PARTIAL_WITHDRAW,
             min_counterparty_deposit: self.min_counterparty_deposit,
             max_own_deposit: self.max_own_deposit,
             peer_timeout_millis: self.peer_timeout_millis,
-            ..Policy::default()
+            ..usual
         }
     }
 
@@ -191,6 +199,11 @@ impl Settings {
     }
 }
 
+/// Never below what the chain itself may need.
+fn lock_margin_secs(usual: u64, force_before_secs: Option<u64>) -> u64 {
+    force_before_secs.map_or(usual, |secs| usual.max(secs))
+}
+
 /// A channel's id, as a caller writes it.
 pub(super) fn channel_id(text: &str) -> Result<ChannelId, SettingsError> {
     ChannelId::read(text).ok_or_else(|| SettingsError::Channel { value: text.into() })
@@ -213,4 +226,32 @@ fn token(text: &str) -> Result<Asset, SettingsError> {
         })
     };
     read().ok_or_else(|| SettingsError::Token { value: text.into() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lockstep_chain::profile::Network;
+
+    #[test]
+    fn p45_locks_are_acted_on_before_forced_inclusion_would_come_too_late() {
+        let usual = Policy::default().lock_margin_secs;
+        for network in [
+            Network::Ethereum,
+            Network::Optimism,
+            Network::Arbitrum,
+            Network::Zksync,
+            Network::Polygon,
+            Network::Development,
+        ] {
+            let profile = network.profile().unwrap();
+            let margin = lock_margin_secs(usual, profile.force_before_secs());
+            assert!(margin >= usual, "{network:?}");
+            // Strictly more than the delay: clocks drift.
+            let is_enough = profile.forced_inclusion_secs.is_none_or(|secs| margin > secs);
+            assert!(is_enough, "{network:?}: {margin}");
+            assert!(margin < Policy::default().max_lock_expiry_secs, "{network:?}: locks fit");
+        }
+        assert_eq!(lock_margin_secs(usual, Some(usual + 1)), usual + 1);
+    }
 }

@@ -1,7 +1,7 @@
 //! From a journal on disk to a running engine, and back.
 
 use crate::bridge::{self, BridgeSetup, BridgeStartError};
-use crate::chain::{self, ChainNews, ChainSetup, ChainTask, ChainTaskError};
+use crate::chain::{self, ChainNews, ChainSetup, ChainTask, ChainTaskError, WatchedChannel};
 use crate::clock::EngineClock;
 use crate::config::Config;
 use crate::engine::alarms::AlarmKind;
@@ -35,6 +35,7 @@ use lockstep_core::channel::is_over;
 use lockstep_core::commit::{Durable, recover};
 use lockstep_core::error::ErrorClass;
 use lockstep_core::ids::ChannelId;
+use lockstep_core::money::Amount;
 use lockstep_core::record::{ChannelRecord, Phase};
 use lockstep_core::terms::Features;
 use lockstep_core::time::BlockNumber;
@@ -214,6 +215,12 @@ fn run_all(
     tasks
 }
 
+/// What the chain side follows from the start: every channel that is not over.
+fn watched(records: &[Durable<ChannelRecord>], max_call_cost: Amount) -> Vec<WatchedChannel> {
+    let live = records.iter().map(|record| record.get().parts()).filter(|parts| !is_over(parts));
+    live.map(|parts| opening::watched_with(parts, max_call_cost)).collect()
+}
+
 impl Engine {
     /// Starts everything: the journal's thread, the chain side, the network side, every channel's driver.
     ///
@@ -227,7 +234,9 @@ impl Engine {
         let signers = chain::accounts(keys.keys(), indexes)?;
         let accounts: Vec<_> = signers.iter().map(|signer| signer.address()).collect();
         let account = accounts.first().copied().unwrap_or_default();
-        let settings = Settings::new(&config, &network, data_dir, &setup.deployment, account)?;
+        let profile = setup.endpoints.profile();
+        let settings =
+            Settings::new(&config, &network, data_dir, &setup.deployment, account, profile)?;
         let loaded = load(&mut journal)?;
         let network_config = network_config(&config, &keys, &journal)?;
         let head = network_config.head;
@@ -235,11 +244,7 @@ impl Engine {
         let journal = Journal::new(handle.clone());
         let first_block = BlockNumber(setup.deployment.channel.block);
         let start = if setup.is_restored { Start::Block(first_block) } else { Start::Now };
-        let live = loaded.records.iter().map(|record| record.get().parts());
-        let channels = live
-            .filter(|parts| !is_over(parts))
-            .map(|parts| opening::watched_with(parts, settings.max_call_cost))
-            .collect();
+        let channels = watched(&loaded.records, settings.max_call_cost);
         let l2_endpoints = setup.endpoints.clone();
         let (chain, chain_news, chain_task) = ChainTask::start(ChainSetup {
             endpoints: setup.endpoints,
