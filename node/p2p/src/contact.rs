@@ -168,9 +168,14 @@ pub(crate) struct Known {
 const STEADY: Duration = Duration::from_secs(30);
 
 impl Known {
-    /// All addresses to try.
+    /// All addresses to try. Each attempt begins with another one: of several that lead through one relay, libp2p dials
+    /// the relay only where the first says that it is, which may be out of reach from here.
     pub(crate) fn addresses(&self) -> Vec<Multiaddr> {
-        self.contact.addresses.iter().chain(&self.found).cloned().collect()
+        let mut all: Vec<_> = self.contact.addresses.iter().chain(&self.found).cloned().collect();
+        let failures = usize::try_from(self.backoff.failures()).unwrap_or_default();
+        let first = failures.checked_rem(all.len()).unwrap_or_default();
+        all.rotate_left(first);
+        all
     }
 
     /// The peer begins a session, if it may.

@@ -139,22 +139,35 @@ impl Watch {
             .map(|(id, armed)| (*id, *armed))
             .collect();
         let mut orders: Vec<Order> = Vec::new();
+        let mut ordered: Vec<(ChannelId, Version)> = Vec::new();
         for (channel_id, armed) in due {
-            let Some(record) = self.record(channel_id).await? else { continue };
+            // A row that can't be read now is looked at again, and holds up no other answer.
+            let record = match self.record(channel_id).await {
+                Ok(Some(record)) => record,
+                Ok(None) => continue,
+                Err(error) => {
+                    tracing::error!(%channel_id, error = %error, "an appointment was not read");
+                    continue;
+                }
+            };
             let best = record.appointment.state.version;
             let sighting = sighting_of(armed.close, self.head);
             match respond(&sighting, best, now) {
                 Response::Challenge { version, before } => {
                     let obligation = challenge(channel_id, &record, version, before);
                     orders.push(self.order(obligation, &record));
-                    if let Some(armed) = self.closes.get_mut(&channel_id) {
-                        armed.ordered = version;
-                    }
+                    ordered.push((channel_id, version));
                 }
                 Response::Wait { .. } | Response::Settle => {}
             }
         }
         self.submitter.submit_all(orders).await?;
+        // Only what is owed durably is not looked at again.
+        for (channel_id, version) in ordered {
+            if let Some(armed) = self.closes.get_mut(&channel_id) {
+                armed.ordered = version;
+            }
+        }
         self.tell_of_halves(now).await;
         Ok(())
     }

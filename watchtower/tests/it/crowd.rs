@@ -104,6 +104,6 @@ async fn p70_p71_a_thousand_stale_closes_in_one_block_are_all_answered_in_a_few_
     let used = sent_by(&scene, LANES[0]).await + sent_by(&scene, LANES[1]).await;
     println!("{closes} closes: {used} transactions, {blocks} blocks until the last is included");
     assert_eq!(u64::try_from(transactions(&heard, ActedStage::Included).len()).unwrap(), used);
-    assert_eq!(used, closes.div_ceil(200), "a batch has 200 rows");
+    assert_eq!(used, closes.div_ceil(160), "a batch has 160 rows");
     tower.stop().await;
 }

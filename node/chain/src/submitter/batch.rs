@@ -26,8 +26,9 @@ use lockstep_core::money::Amount;
 use lockstep_core::terms::Terms;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Rows of one batch. Pools take no transaction above 128 KiB, and a row is 576 bytes.
-const MAX_ROWS: usize = 200;
+/// Rows of one batch. Pools take no transaction above 128 KiB, Arbitrum's sequencer none above 95,000 bytes, and a row
+/// is 544 bytes.
+const MAX_ROWS: usize = 160;
 /// What a row takes where gas has Ethereum's prices, rounded up. Source: `contracts/snapshots`.
 const ROW_GAS: u64 = 45_000;
 /// What the contract asks to be left before each row. Source: `ChannelExit.BATCH_ITEM_GAS`.

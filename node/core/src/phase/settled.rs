@@ -65,12 +65,14 @@ pub(crate) fn close(
 }
 
 /// Nothing that waits will ever be signed: an update is in the settled state, or has failed. Where the settled state
-/// is not known here (data was lost), nobody can say which, and it is left open.
+/// is not known here (data was lost), nobody can say which, and it is left open. A version of ours that is neither
+/// co-signed nor in flight is that of a withdrawal, which holds what the co-signed state holds.
 fn end_updates(change: &mut Change<'_>, settled: Version) -> Result<(), ProtocolError> {
     let base = change.parts.base.as_ref().map_or(Version::ZERO, |base| base.state.version);
     let is_settled = |proposal: &&InFlight| proposal.state.version == settled;
     let included = change.parts.in_flight.iter().find(is_settled).map(|it| it.sequences);
-    if settled > base && included.is_none() {
+    let is_lost = settled > change.parts.guard.highest || change.parts.marks.restored.is_some();
+    if settled > base && included.is_none() && is_lost {
         return Ok(());
     }
     let side = change.side();

@@ -531,3 +531,24 @@ fn what_waits_is_left_open_where_the_settled_state_was_lost() {
     assert_eq!(ended(&pair.two), (0, 0));
     assert_eq!(pair.two.channel.parts().own_pending.len(), 1);
 }
+
+#[test]
+fn what_waits_has_failed_when_what_is_settled_is_the_point_of_a_withdrawal() {
+    let mut pair = Pair::open();
+    let out = amount(5);
+    pair.one.command(Command::Withdraw { out1: out, out2: Amount::ZERO }).unwrap();
+    pair.exchange();
+    let version = pair.one.channel.parts().guard.highest;
+    pair.one.pay(30).unwrap();
+    pair.two.pay(4).unwrap();
+    for node in [&mut pair.one, &mut pair.two] {
+        node.disk.notices.clear();
+        let mut told = settled(version.0, 0);
+        if let ChainFact::Closed { paid1, .. } = &mut told {
+            *paid1 = amount(DEPOSIT - 5);
+        }
+        node.fact(20, Finality::Final, told);
+        assert_eq!(ended(node), (0, 1));
+        assert!(node.channel.parts().own_pending.is_empty());
+    }
+}

@@ -5,6 +5,7 @@
 //! ever again, and closes only on the operator's order (P46, P47).
 
 use crate::engine::alarms::AlarmKind;
+use crate::engine::backend::reach;
 use crate::engine::driver::{Beginning, Driver};
 use crate::engine::event::Event;
 use crate::engine::lock;
@@ -101,13 +102,17 @@ async fn collect(
 ) -> Result<(Vec<Handle>, Vec<String>), Failure> {
     let peer = contact.node_id;
     // A new link, so that the counterparty says everything.
-    if shared.network.session(&peer).is_some() && shared.network.disconnect(peer).await.is_err() {
+    let old = shared.network.session(&peer).map(|session| session.id());
+    if old.is_some() && shared.network.disconnect(peer).await.is_err() {
         return Err(wording::stopping());
     }
-    let connected = tokio::time::timeout(wait, shared.network.connect(contact.clone())).await;
-    connected
-        .map_err(|_| Failure::new(FailureKind::PeerUnreachable, "the other node does not answer"))?
-        .map_err(|error| wording::unreachable(&error))?;
+    // The old one may stand for a moment still.
+    while old.is_some() && shared.network.session(&peer).map(|session| session.id()) == old {
+        if shared.sleep_or_stop(LOOK).await {
+            return Err(wording::stopping());
+        }
+    }
+    reach(shared, &contact, wait).await?;
     let rounds = wait.as_millis().checked_div(LOOK.as_millis()).unwrap_or_default();
     let rounds = u32::try_from(rounds).unwrap_or(u32::MAX);
     let mut known = 0_usize;

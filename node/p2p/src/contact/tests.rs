@@ -103,3 +103,16 @@ fn p62_a_contact_begins_only_so_many_sessions() {
     let known = register(&mut book, again).unwrap();
     assert_eq!(begun(known, EngineTime(2_000)), 0);
 }
+
+#[test]
+fn each_attempt_begins_with_another_address() {
+    let mut book = ContactBook::default();
+    let mut many = contact(1, PeerId::random());
+    many.addresses = (1..=3).map(address).collect();
+    let known = register(&mut book, many).unwrap();
+    for first in [1, 2, 3, 1] {
+        let tried = known.addresses();
+        assert_eq!((tried.len(), &tried[0]), (3, &address(first)));
+        known.ended(EngineTime(0), 0);
+    }
+}

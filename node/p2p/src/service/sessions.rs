@@ -27,6 +27,8 @@ pub(super) struct Connection {
     pub(super) is_dialer: bool,
     /// What a stranger may still begin on it.
     pub(super) sessions: TokenBucket,
+    /// Whether we are ending it: a stream that is asked for now would never be answered.
+    pub(super) is_closing: bool,
 }
 
 /// How far a session is.
@@ -56,7 +58,8 @@ impl Service {
     /// Opens a stream on a connection with this peer, a direct one if there is one.
     pub(super) fn open_stream(&mut self, peer: PeerId) -> bool {
         let connections = self.connections.get(&peer);
-        let best = connections.and_then(|all| all.iter().min_by_key(|one| one.is_relayed));
+        let open = connections.map(|all| all.iter().filter(|one| !one.is_closing));
+        let best = open.and_then(|open| open.min_by_key(|one| one.is_relayed));
         let Some(connection) = best.map(|best| best.id) else { return false };
         self.swarm.behaviour_mut().stream.open(peer, connection);
         true
@@ -227,11 +230,9 @@ impl Service {
         match end.class() {
             ErrorClass::PeerFault => {
                 self.swarm.behaviour_mut().admission.table_mut().penalize(connection, now);
-                self.swarm.close_connection(connection);
+                self.close(peer, connection);
             }
-            ErrorClass::Refused => {
-                self.swarm.close_connection(connection);
-            }
+            ErrorClass::Refused => self.close(peer, connection),
             ErrorClass::Transient | ErrorClass::Fatal => {}
         }
         let node_id = match stage {
@@ -254,6 +255,13 @@ impl Service {
         }
     }
 
+    /// Ends a connection. It stays listed until it has ended, and nothing new begins on it.
+    fn close(&mut self, peer: PeerId, id: ConnectionId) {
+        let all = self.connections.get_mut(&peer).into_iter().flatten();
+        all.filter(|one| one.id == id).for_each(|one| one.is_closing = true);
+        self.swarm.close_connection(id);
+    }
+
     /// The session that waits to replace one that has just ended.
     fn successor(&self, node_id: NodeId) -> Option<SessionId> {
         let waits = |entry: &Entry| match &entry.stage {
@@ -263,7 +271,7 @@ impl Service {
         self.sessions.iter().find(|(_, entry)| waits(entry)).map(|(id, _)| *id)
     }
 
-    fn has_sessions(&self, peer: PeerId) -> bool {
+    pub(super) fn has_sessions(&self, peer: PeerId) -> bool {
         self.sessions.values().any(|entry| entry.peer == peer)
     }
 

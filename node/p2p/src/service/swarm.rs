@@ -10,6 +10,7 @@ use super::sessions::Connection;
 use crate::admission::is_relayed;
 use crate::behaviour::BehaviourEvent;
 use crate::contact::{Attempt, ConnectError};
+use crate::session::SessionEnd;
 use crate::token_bucket::TokenBucket;
 
 impl Service {
@@ -79,7 +80,7 @@ impl Service {
         let limits = &self.shared.limits;
         let sessions =
             TokenBucket::new(limits.sessions_per_sec, limits.stranger.burst_secs, self.now());
-        let connection = Connection { id, is_relayed, is_dialer, sessions };
+        let connection = Connection { id, is_relayed, is_dialer, sessions, is_closing: false };
         self.connections.entry(peer).or_default().push(connection);
         let is_wanted = match self.standing(peer) {
             Some(standing) => standing.is_relayed && !is_relayed,
@@ -91,14 +92,24 @@ impl Service {
     }
 
     fn connection_closed(&mut self, peer: PeerId, id: ConnectionId) {
+        let mut was_last = false;
         if let Some(connections) = self.connections.get_mut(&peer) {
+            // A dial of ours is under way where we ended it ourselves, and answers for itself.
+            let is_theirs = connections.iter().any(|one| one.id == id && !one.is_closing);
             connections.retain(|connection| connection.id != id);
             if connections.is_empty() {
+                was_last = is_theirs;
                 self.connections.remove(&peer);
                 self.guests.remove(&peer);
             }
         }
         self.end_sessions_on(id);
+        // A stream that we have asked for on it is never answered now.
+        let is_idle = was_last && !self.has_sessions(peer);
+        let known = self.contacts.by_peer(&peer).filter(|_| is_idle);
+        if let Some(known) = known.filter(|known| matches!(known.attempt, Attempt::Trying(_))) {
+            self.attempt_failed(known.contact.node_id, SessionEnd::ConnectionLost.into());
+        }
     }
 
     fn dial_failed(&mut self, peer: PeerId, error: ConnectError) {

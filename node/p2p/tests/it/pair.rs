@@ -5,7 +5,9 @@ use lockstep_core::message::PeerMessage;
 use lockstep_core::terms::Features;
 use lockstep_p2p::handshake::{FeatureOffer, HandshakeError, JournalHead};
 use lockstep_p2p::port::NodeKey;
-use lockstep_p2p::{ConnectError, Contact, ContactError, Event, SendError, SessionEnd, StartError};
+use lockstep_p2p::{
+    ConnectError, Contact, ContactError, Event, SendError, Session, SessionEnd, StartError,
+};
 
 use crate::fixture::{TestKey, channel, every_message, payment, proposal};
 use crate::node::{Node, QUIC, TCP, identity, pair, soon};
@@ -127,6 +129,21 @@ async fn a_peer_that_is_told_off_is_not_dialed_again() {
     // It may still come by itself, and be called again.
     soon(bob.network.connect(alice.contact())).await.unwrap();
     assert_eq!(alice.connected().await.node_id(), bob.node_id);
+}
+
+#[tokio::test]
+async fn a_peer_that_is_told_off_and_called_again_at_once_is_not_asked_on_a_connection_that_ends() {
+    let (mut alice, mut bob) = pair(TCP).await;
+    for _ in 0..20 {
+        let last = alice.network.session(&bob.node_id).map(|session| session.id());
+        alice.network.disconnect(bob.node_id).await.unwrap();
+        // It may be the old one, if that has not ended yet; then the next call brings another.
+        let is_new = |session: Session| Some(session.id()) != last;
+        while !soon(alice.network.connect(bob.contact())).await.is_ok_and(is_new) {
+            tokio::task::yield_now().await;
+        }
+        settled_session(&mut alice, &mut bob).await;
+    }
 }
 
 #[tokio::test]

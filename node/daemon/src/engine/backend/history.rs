@@ -156,7 +156,9 @@ async fn list_newest(
         let from = end.saturating_sub(step);
         let size = usize::try_from(step).unwrap_or(usize::MAX);
         let page = event::read(shared, Count::Payments, from, size).await?;
-        let newest_first = page.iter().rev().filter(is_meant(call));
+        // A page skips lines that are forgotten, and may reach into what was listed before.
+        let newest_first =
+            page.iter().rev().filter(|entry| entry.index < end).filter(is_meant(call));
         payments.extend(newest_first.filter_map(|entry| of_entry(shared, entry)));
         end = from;
     }

@@ -25,6 +25,7 @@ use lockstep_core::time::{BlockNumber, Finality};
 use lockstep_store::journal::DiskJournal;
 use lockstep_store::open::Options;
 use lockstep_store::writer::JournalThread;
+use serde_json::json;
 use std::sync::Arc;
 
 /// `EIO`.
@@ -227,11 +228,12 @@ async fn p47_a_restored_node_reads_the_chain_anew_whatever_cursor_was_restored_w
     let scene = Scene::start().await;
     let disk = Disk::new();
     let channel = scene.open(1).await;
+    let number = scene.anvil.ask("eth_blockNumber", json!([])).await;
+    let opened =
+        u64::from_str_radix(number.as_str().unwrap().trim_start_matches("0x"), 16).unwrap();
     scene.anvil.mine(5 + FINALITY).await;
     let mut node = Node::start(&scene, &disk, Vec::new()).await;
-    scene.anvil.mine(3).await;
-    let head = node.chain.status().head.map_or(3, |head| head.number.0);
-    node.until_final(head).await;
+    node.until_final(opened + 1).await;
     node.stop().await;
     // The kept cursor is past the open.
     let order = vec![watched(&channel, None)];

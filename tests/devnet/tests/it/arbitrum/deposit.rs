@@ -59,16 +59,14 @@ async fn p85_nothing_is_delivered_before_l1_is_final_nor_credited_before_the_rol
     let mut world = World::start().await;
     let channel = world.channel(1, ETHER);
     let id = world.fund(&world.open_order(&channel, ETHER)).await;
-    world.look().await;
-    assert_eq!(world.stage(id), SENT);
+    world.look_for(id, SENT).await;
     assert_eq!(world.courier.view(id).unwrap().next.waiting, Waiting::ForL1Finality);
     assert_eq!(world.stored(&channel).await.status, 0, "the rollup knows nothing yet");
     // L1 becomes final, and the rollup delivers, but no batch of it is on L1.
     world.network.turn(|knobs| knobs.posts_batches = false).await;
     world.network.finalize_l1().await;
-    world.look().await;
+    world.look_for(id, TransferStage::Deposit(DepositStage::L1Final)).await;
     assert_open(&world, &channel, DEPOSIT).await;
-    assert_eq!(world.stage(id), TransferStage::Deposit(DepositStage::L1Final));
     assert_eq!(world.courier.view(id).unwrap().next.waiting, Waiting::ForL2Finality);
     assert_eq!(world.courier.view(id).unwrap().transfer.location(), Location::InFlight);
     world.network.turn(|knobs| knobs.posts_batches = true).await;

@@ -57,7 +57,8 @@ pub async fn absurdities(by: &Attacker, aim: &Aim) -> io::Result<()> {
     let all = message::every_absurdity();
     let which = usize::try_from(by.number).map_err(io::Error::other)? % all.len();
     let (_link, mut talk) = by.session(aim).await?;
-    talk.say(&all[which]).await?;
+    // The victim may end it before all is said.
+    drop(talk.say(&all[which]).await);
     talk.until_ended(super::ATTENTION).await
 }
 
@@ -73,7 +74,8 @@ pub async fn noise(by: &Attacker, aim: &Aim) -> io::Result<()> {
         seed.to_be_bytes()[0]
     };
     let bytes: Vec<u8> = (0..2_000).map(|_| byte()).collect();
-    talk.say(&prefixed(&bytes)).await?;
+    // The victim may end it before all is said.
+    drop(talk.say(&prefixed(&bytes)).await);
     talk.until_ended(super::ATTENTION).await
 }
 
