@@ -10,6 +10,7 @@ use lockstep_chain::follower::{Delivery, Sighting};
 use lockstep_chain::submitter::SubmitterEvent;
 use lockstep_core::chain::{ChainEvent, ChainFact, Cursor};
 use lockstep_core::ids::ChannelId;
+use lockstep_core::time::Finality;
 use lockstep_rpc::failure::{Failure, FailureKind};
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -82,7 +83,13 @@ async fn take_delivery(shared: &Arc<Shared>, delivery: Delivery) {
 }
 
 async fn take_fact(shared: &Arc<Shared>, sighting: Sighting) {
-    let Sighting { channel_id, event, .. } = sighting;
+    let Sighting { channel_id, event, origin } = sighting;
+    // A log has shown it now, as it does a moment after a start.
+    let is_logged = origin.is_some() || event.finality != Finality::Seen;
+    let is_close = matches!(event.fact, ChainFact::Closing { .. } | ChainFact::Closed { .. });
+    if is_logged && is_close {
+        shared.alarms.clear(AlarmKind::CloseWithoutLog, channel_id);
+    }
     match channel_id {
         Some(channel_id) => match shared.registry.get(channel_id) {
             Some(handle) => handle.urge(Event::Fact(Box::new(event))).await,
