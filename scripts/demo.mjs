@@ -196,7 +196,7 @@ async function main() {
   } finally {
     for (const node of nodes) await node.stop();
   }
-  rmSync(folder, { recursive: true, force: true });
+  rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 250 });
 }
 
 /// All chapters.

@@ -233,9 +233,13 @@ async fn p47_a_restored_node_reads_the_chain_anew_whatever_cursor_was_restored_w
         u64::from_str_radix(number.as_str().unwrap().trim_start_matches("0x"), 16).unwrap();
     scene.anvil.mine(5 + FINALITY).await;
     let mut node = Node::start(&scene, &disk, Vec::new()).await;
-    node.until_final(opened + 1).await;
+    node.until_news_while_mining(
+        &scene,
+        "a cursor past the open is kept",
+        |news| matches!(news, ChainNews::Checkpoint(cursor) if cursor.block.number.0 > opened),
+    )
+    .await;
     node.stop().await;
-    // The kept cursor is past the open.
     let order = vec![watched(&channel, None)];
     let start = Start::Block(BlockNumber(0));
     let mut node = Node::start_at(&scene, &disk, scene.endpoints(), order, start).await;
