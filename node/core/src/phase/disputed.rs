@@ -161,12 +161,16 @@ fn see_close(change: &mut Change<'_>, sighting: CloseSighting) {
 /// A new log about a known close. A final log that the newest sighting has overtaken only settles that
 /// there is a close; anything else is the chain as it is now, also after a reorganisation.
 fn merge(known: CloseSighting, new: CloseSighting) -> CloseSighting {
-    let first_seen = known.first_seen;
+    // P8: a deadline is set once, so no later log moves one that is final.
+    let closes_at = match known.finality {
+        Finality::Final => known.closes_at,
+        Finality::Seen | Finality::Safe => new.closes_at,
+    };
     if new.finality == Finality::Final && new.position < known.position {
-        return CloseSighting { finality: Finality::Final, ..known };
+        return CloseSighting { finality: Finality::Final, closes_at, ..known };
     }
     let finality = known.finality.max(new.finality);
-    CloseSighting { first_seen, finality, ..new }
+    CloseSighting { first_seen: known.first_seen, finality, closes_at, ..new }
 }
 
 /// Spec §5: signing resumes when the close is gone for good.

@@ -14,9 +14,13 @@ use lockstep_core::state::{State, StateKind};
 use lockstep_core::time::{BlockTimestamp, Finality};
 
 fn closing(version: u64) -> ChainFact {
+    closing_at(version, 9_000)
+}
+
+fn closing_at(version: u64, closes_at: u64) -> ChainFact {
     ChainFact::Closing {
         point: StoredPoint { version: Version(version), ..StoredPoint::default() },
-        closes_at: BlockTimestamp(9_000),
+        closes_at: BlockTimestamp(closes_at),
         initiator: Side::Two,
         evidence: None,
     }
@@ -44,6 +48,20 @@ fn p70_a_late_final_log_of_the_close_does_not_hide_the_challenge_after_it() {
     // A challenge that is only seen does not make the close itself uncertain again.
     pair.one.fact(14, Finality::Seen, closing(4));
     assert_eq!(seen(&pair.one), (Version(4), Finality::Final));
+}
+
+#[test]
+fn p08_the_deadline_is_that_of_the_final_close_whatever_other_logs_say() {
+    let closes_at = |node: &Node| dispute(node).sighting.closes_at;
+    let mut pair = Pair::open();
+    pair.one.fact(12, Finality::Seen, closing_at(3, 90_000));
+    assert_eq!(closes_at(&pair.one), BlockTimestamp(90_000));
+    // The final log of the close corrects what an endpoint has told of a challenge after it.
+    pair.one.fact(10, Finality::Final, closing_at(0, 9_000));
+    assert_eq!((closes_at(&pair.one), seen(&pair.one).0), (BlockTimestamp(9_000), Version(3)));
+    // From then on nothing moves it, while where the close stands is still the newest word.
+    pair.one.fact(14, Finality::Seen, closing_at(4, 90_000));
+    assert_eq!((closes_at(&pair.one), seen(&pair.one).0), (BlockTimestamp(9_000), Version(4)));
 }
 
 #[test]

@@ -82,6 +82,8 @@ async fn retire(shared: &Arc<Shared>, handle: &Handle) -> Result<(), Failure> {
         return Err(Failure::new(FailureKind::NotReady, "its task has ended in disorder"));
     }
     shared.registry.remove(channel_id);
+    // What its task has written meanwhile; a line of the feed must not outlive what it names.
+    shorten(shared, channel_id).await?;
     remove(shared, channel_id).await?;
     lock(&shared.parted).insert(handle.peer);
     Ok(())
@@ -163,6 +165,10 @@ pub(crate) async fn remove(shared: &Arc<Shared>, channel_id: ChannelId) -> Resul
 
 /// Counterparties of forgotten channels that are not here and have no other are strangers again.
 async fn forget_counterparties(shared: &Arc<Shared>) {
+    // A damaged record does not say whose it is, and only a contact can bring the channel back.
+    if !lock(&shared.damaged).is_empty() {
+        return;
+    }
     let parted = lock(&shared.parted).clone();
     for peer in parted {
         let is_here = shared.network.session(&peer).is_some();

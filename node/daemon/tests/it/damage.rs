@@ -4,7 +4,7 @@ use crate::kit::{Node, Pair, amount};
 use lockstep_core::ids::ChannelId;
 use lockstep_rpc::backend::Backend;
 use lockstep_rpc::failure::FailureKind;
-use lockstep_rpc::types::{ChannelPhase, Recover};
+use lockstep_rpc::types::{ChannelPhase, PeerCall, Recover};
 use lockstep_store::journal::DiskJournal;
 use lockstep_store::open::{Options, Provenance};
 use lockstep_store::table::Table;
@@ -54,4 +54,22 @@ async fn p50_a_close_of_a_channel_with_a_damaged_record_is_told_of_and_its_count
     let channel = one.channel(id).await;
     assert!(channel.restored.is_some());
     one.until_channel(id, "the newest state", |channel| channel.own_balance == amount(800)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_counterparty_is_not_forgotten_while_a_damaged_record_may_be_of_a_channel_with_it() {
+    let (pair, id) = Pair::open(1_000, 500).await;
+    let Pair { world, one, two } = pair;
+    let parts = one.stop().await;
+    damage(parts.dir.path(), id);
+    let one = parts.run(&world, Provenance::Untouched).await;
+    let call = || PeerCall { node_id: two.engine.info().node_id };
+    let refused = one.engine.forget_peer(call()).await.unwrap_err();
+    assert_eq!(refused.kind, FailureKind::WrongPhase);
+    assert!(refused.to_string().contains("damaged"), "{refused}");
+
+    let invite = two.invite().await;
+    one.engine.recover(Recover { invite: Some(invite), ..Recover::default() }).await.unwrap();
+    let refused = one.engine.forget_peer(call()).await.unwrap_err();
+    assert!(!refused.to_string().contains("damaged"), "now it is the channel itself: {refused}");
 }

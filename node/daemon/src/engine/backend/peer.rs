@@ -1,5 +1,6 @@
 //! Other nodes: invites, links, and who is forgotten.
 
+use crate::engine::lock;
 use crate::engine::peers::Known;
 use crate::engine::registry::Handle;
 use crate::engine::shared::Shared;
@@ -267,6 +268,14 @@ pub(super) fn plan_forget(shared: &Shared, call: &PeerCall) -> Result<(), Failur
     let node_id = call.node_id.0;
     known(shared, node_id)?;
     let open = open_with(shared, &node_id);
+    let damaged = lock(&shared.damaged).len();
+    if open == 0 && damaged > 0 {
+        let message =
+            format!("the records of {damaged} channels are damaged and do not say whose they are");
+        return Err(Failure::new(FailureKind::WrongPhase, message)
+            .safe("nothing was done")
+            .advice("`lockstep recover --from-peer` first: a channel may come back from this node alone"));
+    }
     if open == 0 {
         return Ok(());
     }
