@@ -6,5 +6,6 @@ mod fund;
 mod node;
 mod optimism;
 mod scene;
+mod token;
 mod tower;
 mod withdraw;

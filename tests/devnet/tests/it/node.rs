@@ -1,6 +1,7 @@
 //! Whole nodes as anybody runs them: a channel funded from L1 with one transaction, paid in, closed, and the
 //! money back on L1, with the node killed on the way.
 
+use crate::token::TokenPair;
 use alloy_primitives::{Address, U256};
 use lockstep_devnet::optimism::{L1_CHAIN_ID, L2_CHAIN_ID, Optimism, SYSTEM_CONFIG, ether};
 use serde_json::Value;
@@ -109,6 +110,11 @@ impl Node {
         node
     }
 
+    /// From its next start on it takes this token, told as its configuration has it.
+    fn take_token(&mut self, token: &str) {
+        self.environment.push(("LOCKSTEP_CHANNEL_TOKENS", token.to_owned()));
+    }
+
     fn command(&self) -> Command {
         let mut command = Command::new(binary());
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("LOCKSTEP_")) {
@@ -190,81 +196,161 @@ fn run(network: Optimism) -> (Arc<Mutex<Optimism>>, tokio::task::JoinHandle<()>)
     (network, task)
 }
 
-#[tokio::test]
-async fn p86_p87_p91_from_l1_into_a_channel_and_back_to_l1_with_real_nodes() {
-    let folder = tempfile::tempdir().unwrap();
-    let network = Optimism::start().await;
-    let bridge = format!(
-        "stack = \"optimism\"\nl1-chain-id = {L1_CHAIN_ID}\nl2-chain-id = {L2_CHAIN_ID}\n\
-         entry = \"{SYSTEM_CONFIG}\"\nsource = \"the local network\"\ndate = \"2026-11-23\"\n"
-    );
-    fs::write(folder.path().join("bridge.toml"), bridge).unwrap();
-    fs::create_dir(folder.path().join("deployments")).unwrap();
-    let place = Place {
-        kind: "optimism",
-        l2_chain_id: L2_CHAIN_ID,
-        l1: network.l1.url(),
-        l2: network.l2.url(),
-    };
-    let mut alice = Node::init(folder.path(), "alice", &place).await;
-    let mut bob = Node::init(folder.path(), "bob", &place).await;
-    for node in [&alice, &bob] {
-        network.l2.set_balance(node.account, ether(1)).await;
-    }
-    let (network, ticking) = run(network);
-    alice.cli(&["deploy", "--yes"]).await;
-    bob.start().await;
-    alice.start().await;
-
-    let is_ready = |all: &Value| all[0]["l1Account"].is_string();
-    let report = alice.until(&["networks"], "a checked bridge", is_ready).await;
-    assert_eq!(report[0]["chainId"], L2_CHAIN_ID);
-    assert!(wei(&report[0]["challengeFee"]) > wei(&report[0]["challengeDataFee"]));
-    let account: Address = report[0]["l1Account"].as_str().unwrap().parse().unwrap();
-    assert_ne!(account, alice.account, "P98: another account per chain");
-    network.lock().await.l1.set_balance(account, ether(10)).await;
-
-    // More than alice has on the rollup: it comes from L1, with one transaction.
+/// A channel whose money comes from L1 with one transaction, over a kill.
+pub(crate) async fn open_from_l1(
+    alice: &mut Node,
+    bob: &Node,
+    amount: &str,
+    flags: &[&str],
+) -> String {
     let invite = bob.cli(&["invite"]).await["invite"].as_str().unwrap().to_owned();
-    let channel = alice.cli(&["open", &invite, "2ETH", "--no-wait"]).await;
+    let channel = alice.cli(&["open", &invite, amount, "--no-wait"]).await;
     let channel = channel["channelId"].as_str().unwrap().to_owned();
-    alice.until(&["fund", &channel], "funded", Value::is_object).await;
-    assert!(alice.try_cli(&["fund", &channel]).await.is_err(), "it is on its way already");
+    let fund = [&["fund", &channel], flags].concat();
+    alice.until(&fund, "funded", Value::is_object).await;
+    assert!(alice.try_cli(&fund).await.is_err(), "it is on its way already");
     alice.kill_and_restart().await;
     alice.until(&["transfers"], "credited", |all| all[0]["state"] == "credited").await;
-    for node in [&alice, &bob] {
+    for node in [&*alice, bob] {
         node.until(&["channels", &channel], "open", |it| it["phase"] == "open").await;
     }
-    let spent = ether(10) - network.lock().await.l1.balance(account).await;
+    channel
+}
+
+pub(crate) async fn pay_and_close(alice: &Node, bob: &Node, channel: &str, amount: &str) {
+    alice.cli(&["pay", channel, amount]).await;
+    alice.cli(&["close", channel, "--no-wait"]).await;
+    for node in [alice, bob] {
+        node.until(&["channels", channel], "settled", |it| it["phase"] == "settled").await;
+    }
+}
+
+/// Two nodes on a network that makes blocks by itself; alice has coins on L1.
+struct Scene {
+    network: Arc<Mutex<Optimism>>,
+    ticking: tokio::task::JoinHandle<()>,
+    alice: Node,
+    bob: Node,
+    /// Alice's account on L1.
+    account: Address,
+    /// The last to go: a node that fails shows its log, which is in it.
+    _folder: tempfile::TempDir,
+}
+
+impl Drop for Scene {
+    fn drop(&mut self) {
+        self.ticking.abort();
+    }
+}
+
+impl Scene {
+    /// With a token that both take, where one is named.
+    async fn start(network: Optimism, token: Option<TokenPair>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let bridge = format!(
+            "stack = \"optimism\"\nl1-chain-id = {L1_CHAIN_ID}\nl2-chain-id = {L2_CHAIN_ID}\n\
+             entry = \"{SYSTEM_CONFIG}\"\nsource = \"the local network\"\ndate = \"2026-11-23\"\n"
+        );
+        fs::write(folder.path().join("bridge.toml"), bridge).unwrap();
+        fs::create_dir(folder.path().join("deployments")).unwrap();
+        let place = Place {
+            kind: "optimism",
+            l2_chain_id: L2_CHAIN_ID,
+            l1: network.l1.url(),
+            l2: network.l2.url(),
+        };
+        let mut alice = Node::init(folder.path(), "alice", &place).await;
+        let mut bob = Node::init(folder.path(), "bob", &place).await;
+        for node in [&mut alice, &mut bob] {
+            network.l2.set_balance(node.account, ether(1)).await;
+            if let Some(TokenPair { l2, .. }) = token {
+                node.take_token(&format!("TUSD:{l2}:6"));
+            }
+        }
+        let (network, ticking) = run(network);
+        alice.cli(&["deploy", "--yes"]).await;
+        bob.start().await;
+        alice.start().await;
+
+        let is_ready = |all: &Value| all[0]["l1Account"].is_string();
+        let report = alice.until(&["networks"], "a checked bridge", is_ready).await;
+        assert_eq!(report[0]["chainId"], L2_CHAIN_ID);
+        assert!(wei(&report[0]["challengeFee"]) > wei(&report[0]["challengeDataFee"]));
+        let account: Address = report[0]["l1Account"].as_str().unwrap().parse().unwrap();
+        assert_ne!(account, alice.account, "P98: another account per chain");
+        network.lock().await.l1.set_balance(account, ether(10)).await;
+        Self { _folder: folder, network, ticking, alice, bob, account }
+    }
+
+    /// To the recipient on L1, over a kill at every stage.
+    async fn withdraw(&mut self, amount: &str) {
+        let alice = &mut self.alice;
+        let to = RECIPIENT.to_string();
+        alice.cli(&["withdraw", "--to", "l1", amount, "--recipient", &to]).await;
+        let find = |all: &Value, test: &dyn Fn(&Value) -> bool| {
+            let out = all.as_array().and_then(|all| all.iter().find(|it| it["direction"] == "out"));
+            out.is_some_and(test)
+        };
+        let waits = |what: &'static str| {
+            move |all: &Value| find(all, &|it| it["waitsFor"].as_str().unwrap().contains(what))
+        };
+        alice.kill_and_restart().await;
+        alice.until(&["transfers"], "final on the rollup", waits("a root on L1")).await;
+        let game = self.network.lock().await.propose().await;
+        alice.kill_and_restart().await;
+        let proven = |all: &Value| find(all, &|it| it["state"] == "proven");
+        alice.until(&["transfers"], "proven", proven).await;
+        self.network.lock().await.resolve(game).await;
+        alice.kill_and_restart().await;
+        let done = |all: &Value| find(all, &|it| it["state"] == "done" && it["isOver"] == true);
+        alice.until(&["transfers"], "paid on L1", done).await;
+    }
+}
+
+#[tokio::test]
+async fn p86_p87_p91_from_l1_into_a_channel_and_back_to_l1_with_real_nodes() {
+    let mut scene = Scene::start(Optimism::start().await, None).await;
+    // More than alice has on the rollup: it comes from L1, with one transaction.
+    let channel = open_from_l1(&mut scene.alice, &scene.bob, "2ETH", &[]).await;
+    let spent = ether(10) - scene.network.lock().await.l1.balance(scene.account).await;
     assert!(spent > ether(2) && spent < ether(2) + ether(1) / U256::from(100), "{spent}");
 
-    alice.cli(&["pay", &channel, "0.5ETH"]).await;
-    alice.cli(&["close", &channel, "--no-wait"]).await;
-    alice.until(&["channels", &channel], "settled", |it| it["phase"] == "settled").await;
-    let after = network.lock().await.l2.balance(bob.account).await;
+    pay_and_close(&scene.alice, &scene.bob, &channel, "0.5ETH").await;
+    let after = scene.network.lock().await.l2.balance(scene.bob.account).await;
     // Whoever was quicker has paid for the close.
     let due = ether(1) + ether(1) / U256::from(2);
     assert!(after <= due && due - after < ether(1) / U256::from(1_000), "{after}");
 
-    let to = RECIPIENT.to_string();
-    alice.cli(&["withdraw", "--to", "l1", "1ETH", "--recipient", &to]).await;
-    let find = |all: &Value, test: &dyn Fn(&Value) -> bool| {
-        let out = all.as_array().and_then(|all| all.iter().find(|it| it["direction"] == "out"));
-        out.is_some_and(test)
+    scene.withdraw("1ETH").await;
+    assert_eq!(scene.network.lock().await.l1.balance(RECIPIENT).await, ether(1));
+}
+
+#[tokio::test]
+async fn p86_p91_p97_a_token_goes_from_l1_into_a_channel_and_back_to_l1_with_real_nodes() {
+    let holder = Address::repeat_byte(0x71);
+    let mut network = Optimism::start().await;
+    network.l1.set_balance(holder, ether(1)).await;
+    let held = U256::from(2_000_000);
+    let pair = TokenPair::make(&mut network, holder, held).await;
+    let mut scene = Scene::start(network, Some(pair)).await;
+    pair.give(&mut *scene.network.lock().await, holder, scene.account, held).await;
+
+    let l1_token = pair.l1.to_string();
+    let flags = ["--l1-token", &l1_token];
+    let channel = open_from_l1(&mut scene.alice, &scene.bob, "1.5TUSD", &flags).await;
+    let left = pair.on_l1(&*scene.network.lock().await, scene.account).await;
+    assert_eq!(left, U256::from(500_000), "exactly the deposit has left L1");
+
+    pay_and_close(&scene.alice, &scene.bob, &channel, "0.499999TUSD").await;
+    let (alice, bob) = (scene.alice.account, scene.bob.account);
+    let shares = async |network: &Optimism| {
+        [pair.on_l2(network, alice).await, pair.on_l2(network, bob).await]
     };
-    let waits = |what: &'static str| {
-        move |all: &Value| find(all, &|it| it["waitsFor"].as_str().unwrap().contains(what))
-    };
-    alice.kill_and_restart().await;
-    alice.until(&["transfers"], "final on the rollup", waits("a root on L1")).await;
-    let game = network.lock().await.propose().await;
-    alice.kill_and_restart().await;
-    let proven = |all: &Value| find(all, &|it| it["state"] == "proven");
-    alice.until(&["transfers"], "proven", proven).await;
-    network.lock().await.resolve(game).await;
-    alice.kill_and_restart().await;
-    let done = |all: &Value| find(all, &|it| it["state"] == "done" && it["isOver"] == true);
-    alice.until(&["transfers"], "paid on L1", done).await;
-    assert_eq!(network.lock().await.l1.balance(RECIPIENT).await, ether(1));
-    ticking.abort();
+    let after = shares(&*scene.network.lock().await).await;
+    assert_eq!(after, [U256::from(1_000_001), U256::from(499_999)]);
+
+    scene.withdraw("1.000001TUSD").await;
+    let network = scene.network.lock().await;
+    assert_eq!(pair.on_l1(&network, RECIPIENT).await, U256::from(1_000_001));
+    assert_eq!(shares(&network).await, [U256::ZERO, U256::from(499_999)]);
 }

@@ -1,15 +1,15 @@
 //! A channel contract on the rollup, two sides, and a node's bridge side as the daemon puts it together: one
 //! submitter per chain, a courier, and a store that survives its death.
 
+use crate::token::TokenPair;
 use alloy::signers::SignerSync;
 use alloy::signers::local::PrivateKeySigner;
 use alloy_primitives::{Address, B256, U256};
-use alloy_sol_types::{SolCall, SolEvent, SolValue, sol};
+use alloy_sol_types::SolValue;
 use lockstep_bridge::courier::{Courier, Payers, TransferView};
 use lockstep_bridge::error::BridgeError;
 use lockstep_bridge::network::{BridgeNetwork, Stack};
 use lockstep_bridge::optimism::Optimism as Adapter;
-use lockstep_bridge::optimism::abi::{IMintableFactory, IPortal, L2_TOKEN_FACTORY};
 use lockstep_bridge::optimism::memo::DepositMemo;
 use lockstep_bridge::order::FundOrder;
 use lockstep_bridge::port::{Postman, TransferStore};
@@ -38,16 +38,10 @@ use lockstep_core::state::{CloseIntent, Open, State, StateKind};
 use lockstep_core::terms::Terms;
 use lockstep_core::time::BlockTimestamp;
 use lockstep_core::transfer::TransferRecord;
-use lockstep_devnet::optimism::{L1_CHAIN_ID, L2_CHAIN_ID, Optimism, PORTAL, SYSTEM_CONFIG, ether};
+use lockstep_devnet::optimism::{L1_CHAIN_ID, L2_CHAIN_ID, Optimism, SYSTEM_CONFIG, ether};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-
-sol! {
-    function gameImpls(uint32 gameType) external view returns (address implementation);
-    function weth() external view returns (address token);
-    function deposit() external payable;
-}
 
 pub(crate) const PERIOD: u32 = 100_000;
 /// Pays on L1.
@@ -339,26 +333,9 @@ impl Scene {
 
     /// A real token of L1, which the payer has some of, and the bridge's own form of it on the rollup.
     pub(crate) async fn token_pair(&mut self) -> (Address, Address) {
-        let factory = self.network.l1.read(PORTAL, &IPortal::disputeGameFactoryCall {}).await;
-        let game = self.network.l1.read(factory, &gameImplsCall { gameType: 1 }).await;
-        let token = self.network.l1.read(game, &wethCall {}).await;
-        let data = depositCall {}.abi_encode().into();
-        let paid = self.network.send_l1(address(PAYER), Some(token), ether(1), data).await;
-        assert!(paid.is_success());
-        // The rollup's factory makes one form per name.
-        let head = self.network.l2.head().await;
-        let call = IMintableFactory::createOptimismMintableERC20Call {
-            remoteToken: token,
-            name: format!("T{head}"),
-            symbol: "T".to_owned(),
-        };
-        let to = Some(L2_TOKEN_FACTORY);
-        let data = call.abi_encode().into();
-        let made = self.network.send_l2(address(OTHER), to, U256::ZERO, data).await;
-        let created = made.logs.iter().find_map(|log| {
-            IMintableFactory::OptimismMintableERC20Created::decode_log(&log.inner).ok()
-        });
-        (token, created.expect("a token").localToken)
+        let TokenPair { l1, l2 } =
+            TokenPair::make(&mut self.network, address(PAYER), ether(1)).await;
+        (l1, l2)
     }
 
     /// A deposit's notes with another call.

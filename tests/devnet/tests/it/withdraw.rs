@@ -1,6 +1,7 @@
 //! Money from the rollup to L1.
 
 use crate::scene::{OWNER, PAYER, Scene, address};
+use crate::token::TokenPair;
 use alloy_primitives::{Address, B256, U256};
 use alloy_sol_types::SolValue;
 use lockstep_bridge::courier::TransferView;
@@ -79,6 +80,34 @@ async fn p91_a_withdrawal_is_proven_waited_for_and_paid_over_a_kill_at_every_sta
     let view = scene.until(order.id, is_at(WithdrawStage::Done)).await;
     assert_eq!(view.transfer.location(), Location::Destination);
     assert_eq!(scene.network.l1.balance(RECIPIENT).await, ether(4));
+}
+
+#[tokio::test]
+async fn p91_a_token_is_paid_on_l1_to_the_last_unit_over_a_kill_at_every_stage() {
+    let mut scene = Scene::start().await;
+    let (held, out) = (U256::from(10_000), U256::from(7_001));
+    let pair = TokenPair::make(&mut scene.network, address(PAYER), held).await;
+    pair.carry(&mut scene.network, address(PAYER), address(OWNER), held).await;
+    let order = WithdrawOrder { l2_token: pair.l2, ..order(9, out) };
+    let much = WithdrawOrder { amount: Amount::from_u256(held + U256::ONE), ..order };
+    let refused = scene.adapter.withdraw(&much).await;
+    assert!(matches!(refused, Err(BridgeError::NoFunds { .. })), "{refused:?}");
+
+    let start = scene.adapter.withdraw(&order).await.unwrap();
+    scene.courier.begin(start).await.unwrap();
+    scene.kill_and_restart().await;
+    scene.until(order.id, |view| view.next.waiting == Waiting::ForRoot).await;
+    assert_eq!(pair.on_l2(&scene.network, address(OWNER)).await, held - out);
+    let game = scene.network.propose().await;
+    scene.kill_and_restart().await;
+    scene.until(order.id, is_proven).await;
+    assert_eq!(pair.on_l1(&scene.network, RECIPIENT).await, U256::ZERO);
+    scene.kill_and_restart().await;
+    scene.network.resolve(game).await;
+    let view = scene.until(order.id, is_at(WithdrawStage::Done)).await;
+    assert_eq!(view.transfer.location(), Location::Destination);
+    assert_eq!(pair.on_l1(&scene.network, RECIPIENT).await, out);
+    assert_eq!(pair.on_l2(&scene.network, address(OWNER)).await, held - out);
 }
 
 #[tokio::test]

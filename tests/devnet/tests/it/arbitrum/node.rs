@@ -1,7 +1,7 @@
 //! Whole nodes as anybody runs them: a channel funded from L1 with one transaction, paid in, closed, and the money
 //! back on L1, with the node killed on the way.
 
-use crate::node::{Node, Place, wei};
+use crate::node::{Node, Place, open_from_l1, pay_and_close, wei};
 use alloy_primitives::{Address, U256};
 use lockstep_devnet::arbitrum::{Network, Settings};
 use serde_json::{Value, json};
@@ -28,72 +28,89 @@ fn run(network: Arc<Network>) -> tokio::task::JoinHandle<()> {
     })
 }
 
+/// Two nodes on a rollup that makes blocks by itself; alice has coins on L1.
+struct Scene {
+    network: Arc<Network>,
+    ticking: tokio::task::JoinHandle<()>,
+    alice: Node,
+    bob: Node,
+    /// The last to go: a node that fails shows its log, which is in it.
+    _folder: tempfile::TempDir,
+}
+
+impl Drop for Scene {
+    fn drop(&mut self) {
+        self.ticking.abort();
+    }
+}
+
+async fn network() -> Arc<Network> {
+    Arc::new(Network::start(Settings { l1_block_secs: Some(1), ..Settings::default() }).await)
+}
+
+impl Scene {
+    async fn start(network: Arc<Network>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (l1_id, l2_id) = (network.settings.l1_chain_id, network.settings.l2_chain_id);
+        let (inbox, router) = (network.contracts.inbox, network.tokens.l1_router);
+        let bridge = format!(
+            "stack = \"arbitrum\"\nl1-chain-id = {l1_id}\nl2-chain-id = {l2_id}\nentry = \"{inbox}\"\n\
+             token-router = \"{router}\"\nsource = \"the local network\"\ndate = \"2026-11-23\"\n"
+        );
+        fs::write(folder.path().join("bridge.toml"), bridge).unwrap();
+        fs::create_dir(folder.path().join("deployments")).unwrap();
+        let (l1, l2) = (network.l1.url(), network.url());
+        let place = Place { kind: "arbitrum", l2_chain_id: l2_id, l1, l2 };
+        let mut alice = Node::init(folder.path(), "alice", &place).await;
+        let mut bob = Node::init(folder.path(), "bob", &place).await;
+        for node in [&alice, &bob] {
+            network.l2.set_balance(node.account, ether(1)).await;
+        }
+        let ticking = run(network.clone());
+        alice.cli(&["deploy", "--yes"]).await;
+        bob.start().await;
+        alice.start().await;
+        let is_ready = |all: &Value| all[0]["l1Account"].is_string();
+        let report = alice.until(&["networks"], "a checked bridge", is_ready).await;
+        assert!(wei(&report[0]["challengeFee"]) > U256::ZERO);
+        let account: Address = report[0]["l1Account"].as_str().unwrap().parse().unwrap();
+        network.l1.set_balance(account, ether(10)).await;
+        Self { _folder: folder, network, ticking, alice, bob }
+    }
+
+    /// To the recipient on L1, over a kill at every stage.
+    async fn withdraw(&mut self, amount: &str) {
+        let (alice, network) = (&mut self.alice, &self.network);
+        let to = RECIPIENT.to_string();
+        alice.cli(&["withdraw", "--to", "l1", amount, "--recipient", &to]).await;
+        let find = |all: &Value, test: &dyn Fn(&Value) -> bool| {
+            let out = all.as_array().and_then(|all| all.iter().find(|it| it["direction"] == "out"));
+            out.is_some_and(test)
+        };
+        let is = |state: &'static str| move |all: &Value| find(all, &|it| it["state"] == state);
+        alice.kill_and_restart().await;
+        let waits = |all: &Value| {
+            find(all, &|it| it["waitsFor"].as_str().unwrap_or_default().contains("a root on L1"))
+        };
+        alice.until(&["transfers"], "final on the rollup", waits).await;
+        let asserted = network.assert_state().await;
+        alice.kill_and_restart().await;
+        alice.until(&["transfers"], "proposed", is("proposed")).await;
+        network.confirm(&asserted).await;
+        alice.kill_and_restart().await;
+        alice.until(&["transfers"], "paid on L1", is("done")).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn p86_p90_from_l1_into_a_channel_and_back_to_l1_with_real_nodes() {
-    let folder = tempfile::tempdir().unwrap();
-    let settings = Settings { l1_block_secs: Some(1), ..Settings::default() };
-    let network = Arc::new(Network::start(settings).await);
-    let (l1_id, l2_id) = (settings.l1_chain_id, settings.l2_chain_id);
-    let (inbox, router) = (network.contracts.inbox, network.tokens.l1_router);
-    let bridge = format!(
-        "stack = \"arbitrum\"\nl1-chain-id = {l1_id}\nl2-chain-id = {l2_id}\nentry = \"{inbox}\"\n\
-         token-router = \"{router}\"\nsource = \"the local network\"\ndate = \"2026-11-23\"\n"
-    );
-    fs::write(folder.path().join("bridge.toml"), bridge).unwrap();
-    fs::create_dir(folder.path().join("deployments")).unwrap();
-    let (l1, l2) = (network.l1.url(), network.url());
-    let place = Place { kind: "arbitrum", l2_chain_id: l2_id, l1, l2 };
-    let mut alice = Node::init(folder.path(), "alice", &place).await;
-    let mut bob = Node::init(folder.path(), "bob", &place).await;
-    for node in [&alice, &bob] {
-        network.l2.set_balance(node.account, ether(1)).await;
-    }
-    let ticking = run(network.clone());
-    alice.cli(&["deploy", "--yes"]).await;
-    bob.start().await;
-    alice.start().await;
-    let is_ready = |all: &Value| all[0]["l1Account"].is_string();
-    let report = alice.until(&["networks"], "a checked bridge", is_ready).await;
-    let account: Address = report[0]["l1Account"].as_str().unwrap().parse().unwrap();
-    network.l1.set_balance(account, ether(10)).await;
-
+    let mut scene = Scene::start(network().await).await;
     // The first attempt runs out of gas: the node runs the ticket again by itself.
-    network.turn(|knobs| knobs.auto_redeem_gas = Some(45_000)).await;
-    let invite = bob.cli(&["invite"]).await["invite"].as_str().unwrap().to_owned();
-    let channel = alice.cli(&["open", &invite, "2ETH", "--no-wait"]).await;
-    let channel = channel["channelId"].as_str().unwrap().to_owned();
-    alice.until(&["fund", &channel], "funded", Value::is_object).await;
-    alice.kill_and_restart().await;
-    alice.until(&["transfers"], "credited", |all| all[0]["state"] == "credited").await;
-    for node in [&alice, &bob] {
-        node.until(&["channels", &channel], "open", |it| it["phase"] == "open").await;
-    }
-    assert!(wei(&report[0]["challengeFee"]) > U256::ZERO);
-
-    alice.cli(&["pay", &channel, "0.5ETH"]).await;
-    alice.cli(&["close", &channel, "--no-wait"]).await;
-    alice.until(&["channels", &channel], "settled", |it| it["phase"] == "settled").await;
-    let after = network.l2.balance(bob.account).await;
+    scene.network.turn(|knobs| knobs.auto_redeem_gas = Some(45_000)).await;
+    let channel = open_from_l1(&mut scene.alice, &scene.bob, "2ETH", &[]).await;
+    pay_and_close(&scene.alice, &scene.bob, &channel, "0.5ETH").await;
+    let after = scene.network.l2.balance(scene.bob.account).await;
     assert_eq!(after, ether(1) + ether(1) / U256::from(2), "bob has what he was paid");
-
-    let to = RECIPIENT.to_string();
-    alice.cli(&["withdraw", "--to", "l1", "1ETH", "--recipient", &to]).await;
-    let find = |all: &Value, test: &dyn Fn(&Value) -> bool| {
-        let out = all.as_array().and_then(|all| all.iter().find(|it| it["direction"] == "out"));
-        out.is_some_and(test)
-    };
-    let is = |state: &'static str| move |all: &Value| find(all, &|it| it["state"] == state);
-    alice.kill_and_restart().await;
-    let waits = |all: &Value| {
-        find(all, &|it| it["waitsFor"].as_str().unwrap_or_default().contains("a root on L1"))
-    };
-    alice.until(&["transfers"], "final on the rollup", waits).await;
-    let asserted = network.assert_state().await;
-    alice.kill_and_restart().await;
-    alice.until(&["transfers"], "proposed", is("proposed")).await;
-    network.confirm(&asserted).await;
-    alice.kill_and_restart().await;
-    alice.until(&["transfers"], "paid on L1", is("done")).await;
-    assert_eq!(network.l1.balance(RECIPIENT).await, ether(1));
-    ticking.abort();
+    scene.withdraw("1ETH").await;
+    assert_eq!(scene.network.l1.balance(RECIPIENT).await, ether(1));
 }
