@@ -28,6 +28,7 @@ pub(crate) mod view;
 
 use agree::{Agreed, agreed, differences, laggards};
 use scope::Scope;
+use sweep::Swept;
 pub use vanish::{Origin, VanishedClose};
 use vanish::{Vanished, Verdict};
 use view::{Advance, Fact, View, ViewTrouble};
@@ -113,8 +114,8 @@ pub struct Follower {
     delivered: BTreeMap<(EventPosition, B256), Vec<Delivered>>,
     vanished: Vec<Vanished>,
     closes: BTreeMap<ChannelId, (Version, BlockTimestamp)>,
-    /// Closes that only a stored status has shown, and the place of the endpoint that did.
-    swept: BTreeMap<ChannelId, usize>,
+    /// Closes that only a stored status has shown.
+    swept: BTreeMap<ChannelId, Swept>,
     /// Places of endpoints that have shown a close which never was.
     doubted: BTreeSet<usize>,
     standing: Vec<Alarm>,
@@ -237,6 +238,7 @@ impl Follower {
         alarms.extend(laggards(&self.views, &self.names));
         self.raise(alarms, &mut deliveries);
         self.deliver_seen(&mut deliveries).await;
+        self.tell_of_unlogged(&mut deliveries);
         self.deliver_retracted(&mut deliveries);
         self.deliver_safe(&mut deliveries);
         self.deliver_head(&mut deliveries);

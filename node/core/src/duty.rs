@@ -131,10 +131,15 @@ fn leave(parts: &RecordParts, channel_id: ChannelId, dispute: &Dispute) -> Optio
 
 fn cooperative(parts: &RecordParts, channel_id: ChannelId) -> Option<Duty> {
     let base = parts.base.as_ref().filter(|base| base.state.kind == StateKind::Final)?;
-    let (evidence, needs) = evidence(parts.setup.side, base);
-    let key = key(channel_id, ObligationKind::CooperativeClose, base.state.version);
+    Some(cooperative_at(parts.setup.side, channel_id, base))
+}
+
+/// The close at a final state that both have signed.
+pub(crate) fn cooperative_at(side: Side, channel_id: ChannelId, signed: &CoSigned) -> Duty {
+    let (evidence, needs) = evidence(side, signed);
+    let key = key(channel_id, ObligationKind::CooperativeClose, signed.state.version);
     let obligation = Obligation::new(key, ChainCall::CooperativeClose(evidence), None);
-    Some(Duty { obligation, needs })
+    Duty { obligation, needs }
 }
 
 /// Spec §5: the one dispute decision, turned into a call.

@@ -15,6 +15,8 @@ mod births;
 mod cuts;
 mod driver;
 mod event;
+#[cfg(feature = "testing")]
+mod failpoint;
 mod feeds;
 mod figures;
 mod housekeeping;

@@ -109,6 +109,39 @@ async fn p73_a_sweep_finds_a_close_that_no_log_shows() {
 }
 
 #[tokio::test]
+async fn p73_a_close_that_is_seen_before_any_log_is_read_is_acted_on_and_not_called_one_without_a_log()
+ {
+    let scene = Scene::start().await;
+    let channel = scene.open(1).await;
+    scene.anvil.mine(FINALITY).await;
+    let url = &scene.anvil.url;
+    let mut follower = scene.follower(endpoints(&[url], 1), &[&channel]).await;
+    scene.close(&channel, 3).await;
+    // As after a start: the stored status is asked for first.
+    let batch = Batch { deliveries: follower.sweep().await, cursor: None };
+    assert_eq!(facts(&batch, Finality::Seen).len(), 1, "{batch:?}");
+    assert!(alarms(&batch.deliveries).is_empty(), "{batch:?}");
+    let batch = follower.poll().await.unwrap();
+    assert_eq!(facts(&batch, Finality::Seen).len(), 1, "{batch:?}");
+    assert!(alarms(&batch.deliveries).is_empty(), "{batch:?}");
+    follower.acknowledge();
+    assert!(follower.sweep().await.is_empty());
+    // Where logs are left out it is said as soon as they should have shown it.
+    let liar = Proxy::start(url, Lie::HideAll).await;
+    let mut follower = scene.follower(endpoints(&[&liar.url], 1), &[&channel]).await;
+    let batch = Batch { deliveries: follower.sweep().await, cursor: None };
+    assert_eq!(facts(&batch, Finality::Seen).len(), 1, "{batch:?}");
+    let mut told = alarms(&batch.deliveries).len();
+    for _ in 0..3 {
+        let batch = follower.poll().await.unwrap();
+        follower.acknowledge();
+        let without_log = Alarm::CloseWithoutLog { channel_id: channel.id };
+        told += alarms(&batch.deliveries).iter().filter(|alarm| ***alarm == without_log).count();
+    }
+    assert_eq!(told, 1);
+}
+
+#[tokio::test]
 async fn p73_endpoints_on_different_chains_raise_an_alarm_and_credit_nothing() {
     let scene = Scene::start().await;
     let channel = scene.channel(1);

@@ -2,6 +2,7 @@
 
 use crate::chain::{ChannelStatus, CloseMode, EventPosition};
 use crate::change::Change;
+use crate::duty;
 use crate::error::ProtocolError;
 use crate::ids::Version;
 use crate::lock::Lock;
@@ -9,8 +10,10 @@ use crate::message::RejectReason;
 use crate::money::Amount;
 use crate::output::Notice;
 use crate::phase::open::apply;
-use crate::record::{Dispute, InFlight, Phase, RecordParts, Settlement};
+use crate::record::{CoSigned, Dispute, InFlight, Phase, RecordParts, Settlement};
 use crate::rules;
+use crate::signature::StateSignature;
+use crate::state::StateKind;
 use crate::time::Finality;
 
 /// What `ChannelClosed` says.
@@ -132,6 +135,25 @@ pub(crate) fn is_too_late_for(change: &Change<'_>, version: Version) -> bool {
         }
         Phase::Opening(_) | Phase::Funding { .. } | Phase::Open | Phase::Closing(_) => false,
     }
+}
+
+/// Spec §5: the contract takes a final state until it has settled, also when the challenge period is over. One that is
+/// co-signed as late as that goes to the contract and changes nothing here: anybody may settle at what is stored
+/// there instead. What it brings is income once the contract has settled at it. Said again by each answer to the
+/// proposal, which goes out with every connection.
+pub(crate) fn offer_late_final(
+    change: &mut Change<'_>,
+    in_flight: InFlight,
+    signature: StateSignature,
+) {
+    let is_open = matches!(change.parts.phase, Phase::Disputed(_));
+    if !is_open || in_flight.state.kind != StateKind::Final {
+        return;
+    }
+    let InFlight { state, locks, .. } = in_flight;
+    let signed = CoSigned { state, locks, counterparty_signature: signature, own_signature: None };
+    let duty = duty::cooperative_at(change.side(), change.channel_id, &signed);
+    change.push(duty.into_output(change));
 }
 
 /// One lock of the settled list is decided.

@@ -11,6 +11,7 @@ mod contract;
 mod entry;
 mod hostile;
 mod kit;
+mod late;
 mod limits;
 mod lock;
 mod loss;

@@ -253,6 +253,8 @@ impl Driver {
             let elapsed_ms = self.shared.clock.now_millis().saturating_sub(began);
             self.shared.metrics.committed(elapsed_ms);
             tracing::trace!(elapsed_ms, "a step is durable");
+            #[cfg(feature = "testing")]
+            self.shared.failpoint.pass(self.channel.channel_id());
         }
         let effects = self.channel.adopt(durable)?;
         self.carry_out(effects);

@@ -7,6 +7,7 @@ use crate::engine::shared::Shared;
 use crate::engine::wording;
 use lockstep_core::message::PeerMessage;
 use lockstep_core::record::RestoreReason;
+use lockstep_p2p::handshake::JournalHead;
 use lockstep_p2p::{Event as NetworkEvent, Events, Received, Session};
 use lockstep_store::epoch;
 use lockstep_store::write_set::WriteSet;
@@ -85,20 +86,14 @@ async fn judge_seen_head(shared: &Arc<Shared>, session: &Session) {
     if !shared.registry.has_any_with(&session.node_id()) {
         return;
     }
-    let seen = epoch::JournalHead {
-        journal_id: seen.journal_id,
-        epoch: seen.epoch,
-        incarnation: seen.incarnation,
-    };
-    let verdict = shared.journal.read(move |journal| journal.judge_head(&seen)).await;
-    if !matches!(verdict, Ok(Ok(verdict)) if verdict.is_proof_of_loss()) {
+    if !is_of_a_later_life(shared, seen).await {
         return;
     }
     let node_id = session.node_id();
     let message = format!(
         "peer {} has seen a later life of this node's journal: this data folder may be an old copy. Channels with \
          it are restricted to closing. If the folder came from a backup, stop the node and start it with \
-         `--restored`, so that all channels are",
+         `--data-is restored`, so that all channels are",
         hex(&node_id.0)
     );
     shared.alarm(AlarmKind::JournalIsOld, None, message);
@@ -109,6 +104,14 @@ async fn judge_seen_head(shared: &Arc<Shared>, session: &Session) {
             shared.stop_signing("a channel that lost data could not be marked");
         }
     }
+}
+
+/// P47: whether somebody has seen a life of our journal that the journal itself never led.
+pub(crate) async fn is_of_a_later_life(shared: &Shared, seen: JournalHead) -> bool {
+    let JournalHead { journal_id, epoch, incarnation } = seen;
+    let seen = epoch::JournalHead { journal_id, epoch, incarnation };
+    let verdict = shared.journal.read(move |journal| journal.judge_head(&seen)).await;
+    matches!(verdict, Ok(Ok(verdict)) if verdict.is_proof_of_loss())
 }
 
 fn take_message(shared: &Arc<Shared>, received: Box<Received>) {

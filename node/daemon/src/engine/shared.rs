@@ -89,6 +89,8 @@ pub(crate) struct Shared {
     pub(crate) parted: Mutex<BTreeSet<NodeId>>,
     pub(crate) is_signing_stopped: AtomicBool,
     pub(crate) stopping: watch::Sender<bool>,
+    #[cfg(feature = "testing")]
+    pub(crate) failpoint: crate::engine::failpoint::Failpoint,
     /// What has broken down, if something has.
     pub(crate) broken_part: OnceLock<&'static str>,
 }

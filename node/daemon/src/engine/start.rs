@@ -306,6 +306,8 @@ impl Engine {
             parted: Mutex::new(BTreeSet::new()),
             is_signing_stopped: AtomicBool::new(false),
             stopping: watch::channel(false).0,
+            #[cfg(feature = "testing")]
+            failpoint: crate::engine::failpoint::Failpoint::default(),
             broken_part: OnceLock::new(),
         });
         watch_damaged(&shared, &loaded.damaged).await;

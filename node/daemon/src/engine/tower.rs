@@ -7,6 +7,7 @@
 //! The embedded tower needs no entry here: it is each channel's driver itself.
 
 mod access;
+mod head;
 mod keeper;
 mod leave;
 mod possession;
@@ -123,6 +124,8 @@ struct Inner {
     receipts: BTreeMap<(ChannelId, NodeId), SignedReceipt>,
     /// Channels that a tower has failed to prove: its receipt protects nothing meanwhile.
     doubted: BTreeSet<(ChannelId, NodeId)>,
+    /// Towers that have seen a later life of our journal, and have not been asked for all their proof yet.
+    claims: BTreeSet<NodeId>,
     floors: BTreeMap<ChannelId, Floor>,
     tasks: BTreeMap<NodeId, JoinHandle<()>>,
 }
@@ -151,8 +154,9 @@ impl Towers {
         let receipts = receipts
             .map(|StoredReceipt { tower, signed }| ((signed.receipt.channel_id, tower), signed));
         let floors = stored.floors.into_iter().collect();
-        let (receipts, tasks, doubted) = (receipts.collect(), BTreeMap::new(), BTreeSet::new());
-        let inner = Inner { known, receipts, doubted, floors, tasks };
+        let (receipts, tasks) = (receipts.collect(), BTreeMap::new());
+        let (doubted, claims) = (BTreeSet::new(), BTreeSet::new());
+        let inner = Inner { known, receipts, doubted, claims, floors, tasks };
         Self { inner: Mutex::new(inner), stirred: signal::channel(0).0, client, head }
     }
 
@@ -344,6 +348,7 @@ pub(crate) async fn remove(shared: &Arc<Shared>, tower: NodeId) -> Result<(), Fa
     let task = {
         let mut inner = lock(&shared.towers.inner);
         inner.known.remove(&tower);
+        inner.claims.remove(&tower);
         inner.tasks.remove(&tower)
     };
     if let Some(task) = task {

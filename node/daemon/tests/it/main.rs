@@ -15,6 +15,7 @@
 #[allow(dead_code, reason = "the chain's own tests use all of it")]
 #[path = "../../../chain/tests/it/anvil.rs"]
 mod anvil;
+mod breakdown;
 mod chain;
 mod check;
 mod closing;

@@ -169,10 +169,10 @@ impl Node {
 }
 
 /// What every file of a folder holds.
-struct Copy(BTreeMap<PathBuf, Vec<u8>>);
+pub struct Copy(BTreeMap<PathBuf, Vec<u8>>);
 
 impl Copy {
-    fn of(folder: &Path) -> Self {
+    pub fn of(folder: &Path) -> Self {
         let mut files = BTreeMap::new();
         let mut folders = vec![folder.to_owned()];
         while let Some(folder) = folders.pop() {
@@ -189,7 +189,7 @@ impl Copy {
         Self(files)
     }
 
-    fn put_back(&self) {
+    pub fn put_back(&self) {
         for (path, bytes) in &self.0 {
             std::fs::write(path, bytes).unwrap();
         }

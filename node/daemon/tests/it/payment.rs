@@ -1,11 +1,14 @@
 //! Payments: both ways, in batches, across restarts, by invoice, under a caller's name, under a limit.
 
-use crate::kit::{Node, Pair, amount};
+use crate::kit::{Node, Pair, World, amount};
+use crate::tower::{Mood, Tower, with_policy};
+use lockstep::config::TowerRule;
+use lockstep_core::ids::ChannelId;
 use lockstep_rpc::backend::{Backend, Spender, SpendingLimit};
 use lockstep_rpc::failure::FailureKind;
 use lockstep_rpc::types::{
-    CreateInvoice, Direction, EventKind, InvoiceCall, InvoiceState, ListEvents, ListPayments, Pay,
-    PaymentState, Text,
+    AddTower, BatchItem, CreateInvoice, Direction, EventKind, InvoiceCall, InvoiceState,
+    ListEvents, ListPayments, Pay, PayBatch, PaymentState, Text,
 };
 use lockstep_store::open::Provenance;
 
@@ -67,6 +70,60 @@ async fn one_key_pays_once_also_after_a_restart_and_never_for_something_else() {
     let refused = one.engine.pay(other, Spender::Operator).await.unwrap_err();
     assert_eq!(refused.kind, FailureKind::IdempotencyConflict);
     assert_eq!(Node::own(&two.channel(id).await), 10);
+}
+
+fn batch(id: ChannelId, count: usize, value: u64, key: Option<&str>) -> PayBatch {
+    let item = BatchItem { amount: amount(value), memo: None };
+    PayBatch {
+        channel_id: Text(id),
+        payments: vec![item; count],
+        idempotency_key: key.map(ToOwned::to_owned),
+        wait_millis: Some(60_000),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p37_a_batch_that_is_asked_for_again_is_told_as_it_ended_however_much_was_paid_since() {
+    let mute = Tower::start(Mood::Mute).await;
+    let world = World::start().await;
+    let config = with_policy(TowerRule::Bounded, 100);
+    let (one, two) = tokio::join!(Node::start_with(&world, config), Node::start(&world));
+    one.engine.add_tower(AddTower { address: mute.address.clone() }).await.unwrap();
+    let pair = Pair { world, one, two };
+    let id = pair.open_channel(100_000, 10_000).await;
+    pair.two.pay(id, 100).await;
+    let (one, two) = (&pair.one.engine, &pair.two.engine);
+    // More than is left unprotected over there: it is declined.
+    let declined = batch(id, 3, 2, Some("declined"));
+    let first = two.pay_batch(declined.clone(), Spender::Operator).await.unwrap();
+    assert_eq!((first.final_count, first.failed_count), (0, 3));
+    let paid = batch(id, 7, 1, Some("paid"));
+    let receipt = one.pay_batch(paid.clone(), Spender::Operator).await.unwrap();
+    assert_eq!((receipt.final_count, receipt.failed_count), (7, 0));
+    for _ in 0..51 {
+        let receipt = one.pay_batch(batch(id, 1_000, 1, None), Spender::Operator).await.unwrap();
+        assert_eq!(receipt.final_count, 1_000);
+    }
+    pair.two.until_channel(id, "all of it", |it| it.own_balance == amount(60_907)).await;
+    assert_eq!(two.pay_batch(declined, Spender::Operator).await.unwrap(), first);
+    assert_eq!(one.pay_batch(paid, Spender::Operator).await.unwrap(), receipt);
+    assert_eq!(Node::own(&pair.one.channel(id).await), 49_093);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p37_p47_what_a_backup_had_pending_is_called_neither_final_nor_failed() {
+    let (pair, id) = Pair::open(1_000, 1_000).await;
+    pair.one.pay(id, 10).await;
+    let Pair { world, one, two } = pair;
+    two.stop().await;
+    one.until_channel(id, "no link", |it| !it.is_connected).await;
+    let call = PayBatch { wait_millis: Some(0), ..batch(id, 3, 5, Some("order 8")) };
+    let receipt = one.engine.pay_batch(call.clone(), Spender::Operator).await.unwrap();
+    assert_eq!((receipt.count, receipt.final_count, receipt.failed_count), (3, 0, 0));
+    let one = one.stop().await.run(&world, Provenance::Restored).await;
+    one.until_channel(id, "the mark", |it| it.restored.is_some()).await;
+    let again = one.engine.pay_batch(call, Spender::Operator).await.unwrap();
+    assert_eq!((again.count, again.final_count, again.failed_count), (3, 0, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,6 +5,7 @@
 
 use crate::closing::send_call;
 use crate::kit::{Node, PERIOD, Pair, Parts, World, amount, config};
+use crate::mishap::Copy;
 use alloy_primitives::Address;
 use lockstep::clock::EngineClock;
 use lockstep::config::{Config, TowerRule};
@@ -18,7 +19,7 @@ use lockstep_core::receipt::Receipt;
 use lockstep_core::signature::StateSignature;
 use lockstep_core::terms::{Features, PeriodBounds};
 use lockstep_core::time::BlockTimestamp;
-use lockstep_p2p::handshake::{FeatureOffer, Handshake};
+use lockstep_p2p::handshake::{FeatureOffer, Handshake, JournalHead};
 use lockstep_p2p::port::{NodeKey, OsEntropy, SigningRefused};
 use lockstep_p2p::tower::message::{
     Held, RefusalCode, Reply, Request, Subscription, TowerRefusal, TowerTerms,
@@ -26,6 +27,7 @@ use lockstep_p2p::tower::message::{
 use lockstep_p2p::tower::{ServerConfig, TowerAddress, TowerLimits, TowerRequests, TowerServer};
 use lockstep_p2p::{Ports, TransportIdentity};
 use lockstep_rpc::backend::{Backend, Spender};
+use lockstep_rpc::failure::FailureKind;
 use lockstep_rpc::types::{AddTower, ListReceipts, PaymentState, Recover, TowerCall};
 use lockstep_signer::KeyRing;
 use lockstep_signer::phrase::Phrase;
@@ -48,6 +50,8 @@ pub enum Mood {
     Lies,
     /// Gives good receipts and serves what it was given first.
     ServesOld,
+    /// Claims to have seen the next life of the journal, and shows a newer state that nobody signed.
+    Boasts,
 }
 
 pub struct TowerKey(pub KeyRing);
@@ -134,6 +138,7 @@ async fn serve(
     });
     let signer = signer.unwrap().signer_key().unwrap().address();
     let mut mute = vec![];
+    let mut heads: BTreeMap<NodeId, JournalHead> = BTreeMap::new();
     while let Some(asked) = requests.next().await {
         let reply = match &asked.request {
             Request::Prove { channel_id } => {
@@ -145,10 +150,21 @@ async fn serve(
                 dropped.lock().unwrap().push(access.channel_id);
                 Some(Reply::Dropped { channel_id: access.channel_id })
             }
-            request @ (Request::Subscribe { .. }
-            | Request::Put { .. }
-            | Request::Get(_)
-            | Request::List { .. }) => answer(request, &key.0, signer, mood, &kept),
+            Request::Subscribe { slots } => {
+                let head = asked.head.expect("the node says which life of its journal it leads");
+                let before = heads.insert(asked.account, head);
+                let later = JournalHead { epoch: head.epoch + 1, ..head };
+                Some(Reply::Subscribed(Subscription {
+                    slots: *slots,
+                    used: 0,
+                    paid_until_secs: u64::MAX,
+                    seen_head: if mood == Mood::Boasts { Some(later) } else { before },
+                    terms: TowerTerms::default(),
+                }))
+            }
+            request @ (Request::Put { .. } | Request::Get(_) | Request::List { .. }) => {
+                answer(request, &key.0, signer, mood, &kept)
+            }
         };
         match reply {
             Some(reply) => asked.answer(reply),
@@ -165,13 +181,6 @@ fn answer(
     kept: &Kept,
 ) -> Option<Reply> {
     match request {
-        Request::Subscribe { slots } => Some(Reply::Subscribed(Subscription {
-            slots: *slots,
-            used: 0,
-            paid_until_secs: u64::MAX,
-            seen_head: None,
-            terms: TowerTerms::default(),
-        })),
         Request::Put { appointment, access } => {
             let checked = appointment.as_ref().clone().check(BOUNDS, None).unwrap();
             let id = checked.channel_id();
@@ -200,7 +209,10 @@ fn answer(
             let kept = kept.lock().unwrap();
             let given = kept.get(&access.channel_id)?;
             let shown = if mood == Mood::ServesOld { given.first() } else { given.last() };
-            let appointment = shown?.clone();
+            let mut appointment = shown?.clone();
+            if mood == Mood::Boasts {
+                appointment.state.version = Version(appointment.state.version.0 + 1);
+            }
             Some(Reply::Held(Box::new(Held { appointment, receipt: None })))
         }
         Request::List { after } => {
@@ -208,7 +220,7 @@ fn answer(
             let all = kept.keys().filter(|id| after.is_none_or(|after| **id > after));
             Some(Reply::Listed { channel_ids: all.copied().collect() })
         }
-        Request::Drop(_) | Request::Prove { .. } => None,
+        Request::Subscribe { .. } | Request::Drop(_) | Request::Prove { .. } => None,
     }
 }
 
@@ -414,6 +426,64 @@ async fn p46_recover_takes_the_newest_state_from_any_tower_and_one_that_serves_o
     world.pass(u64::from(PERIOD)).await;
     two.assert_settled(id, 10_400, 9_600).await;
     drop(one);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p47_a_node_that_was_put_back_learns_it_from_its_tower_while_its_counterparty_is_away() {
+    let tower = Tower::start(Mood::Honest).await;
+    let (pair, id) = pair(with_policy(TowerRule::Async, 0), &[&tower]).await;
+    pair.one.pay(id, 100).await;
+    until_protected(&pair.two, id).await;
+    let Pair { world, one, two } = pair;
+    let parts = two.stop().await;
+    let old = Copy::of(parts.dir.path());
+    let two = parts.run(&world, Provenance::Untouched).await;
+    one.connect(&two).await;
+    one.pay(id, 800).await;
+    until_protected(&two, id).await;
+    let newest = tower.newest(id).unwrap().state.version.0;
+    assert_eq!(two.channel(id).await.version, newest);
+    // The one who gains by the old state is not there to be asked.
+    one.stop().await;
+    let parts = two.stop().await;
+    // In place, as a snapshot of a machine is put back: no file of it looks like a copy.
+    old.put_back();
+    let two = parts.run(&world, Provenance::Untouched).await;
+    two.until("it says so", |node| has_alarm(node, "journalIsOld")).await;
+    two.until_channel(id, "the mark", |it| it.restored.is_some() && it.version == newest).await;
+    two.until("the channel says so", |node| has_alarm(node, "channelRestored")).await;
+    let refused = two.engine.pay(Node::pay_call(id, 1), Spender::Operator).await.unwrap_err();
+    assert_eq!(refused.kind, FailureKind::Restored);
+    two.force_close(id).await;
+    world.pass(1).await;
+    two.until_channel(id, "its close", |it| {
+        it.close.as_ref().is_some_and(|close| close.version == newest)
+    })
+    .await;
+    world.pass(u64::from(PERIOD)).await;
+    two.assert_settled(id, 10_900, 9_100).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p46_p47_a_tower_that_claims_a_later_life_without_proof_is_told_of_and_stops_nothing() {
+    let tower = Tower::start(Mood::Boasts).await;
+    let (pair, id) = pair(with_policy(TowerRule::Async, 0), &[&tower]).await;
+    pair.one.pay(id, 100).await;
+    until_protected(&pair.two, id).await;
+    let Pair { world, one, two } = pair;
+    let two = two.stop().await.run(&world, Provenance::Untouched).await;
+    two.until("it says so", |node| has_alarm(node, "journalIsOld")).await;
+    let is_unproved = |node: &Node| {
+        let towers = node.engine.towers();
+        towers.iter().any(|tower| tower.problem.as_ref().is_some_and(|it| it.contains("both")))
+    };
+    two.until("it was asked for proof", is_unproved).await;
+    one.connect(&two).await;
+    one.pay(id, 10).await;
+    two.pay(id, 20).await;
+    let channel = two.channel(id).await;
+    assert!(channel.restored.is_none() && channel.frozen.is_none(), "{channel:?}");
+    assert!(!has_alarm(&two, "channelRestored"));
 }
 
 /// What a tower holds is all that anybody needs to answer for its client.

@@ -8,7 +8,7 @@ use crate::ids::{Sequence, Side, Version};
 use crate::message::RejectReason;
 use crate::output::{Notice, Output};
 use crate::phase::open::{invoice, propose, secret};
-use crate::record::{CoSigned, LeftOut, PendingUpdate, RecordParts, Sequences};
+use crate::record::{CoSigned, LeftOut, PendingUpdate, Phase, RecordParts, Sequences};
 use crate::state::StateKind;
 use crate::update::{Action, Update};
 
@@ -112,8 +112,12 @@ fn costs_us(action: &Action) -> bool {
 }
 
 /// Whether a newer state of ours, which the acceptor may still sign, leaves out what this one includes.
-/// Then it is no income yet: it is paid if this state settles, and never announced.
+/// Then it is no income yet: it is paid if this state settles, and is announced when it has for good, if it still
+/// waits by then.
 fn is_open_to_doubt(change: &Change<'_>, from: Version) -> bool {
+    if matches!(&change.parts.phase, Phase::Settled(settlement) if settlement.is_final) {
+        return false;
+    }
     change.parts.in_flight.iter().any(|proposal| proposal.state.version >= from)
 }
 

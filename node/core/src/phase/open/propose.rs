@@ -246,11 +246,12 @@ pub(crate) fn adopt_in_flight(
     in_flight: InFlight,
     signature: StateSignature,
 ) -> Result<(), ProtocolError> {
-    let InFlight { state, locks, sequences, .. } = in_flight;
-    let version = state.version;
+    let version = in_flight.state.version;
     if settled::is_too_late_for(change, version) {
+        settled::offer_late_final(change, in_flight, signature);
         return Ok(());
     }
+    let InFlight { state, locks, sequences, .. } = in_flight;
     let base = CoSigned { state, locks, counterparty_signature: signature, own_signature: None };
     let revives = apply::revives(&change.parts, sequences, version);
     apply::replace_base(change, base, sequences);

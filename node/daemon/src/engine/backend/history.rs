@@ -16,6 +16,7 @@ use lockstep_rpc::types::{
 };
 use lockstep_store::feed::{self, Count, Entry};
 use lockstep_store::request::Request;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
@@ -25,6 +26,18 @@ const PAGE: u32 = 100;
 const MAX_PAGE: u32 = 1_000;
 /// How many of the newest payments are looked through for one by its name.
 const LOOK_BACK: u64 = 50_000;
+/// A line that was written so long before an order by the node's own clock is older than it, whatever that clock did
+/// since. Units: seconds.
+const CLOCK_SLACK_SECS: u64 = 24 * 3_600;
+
+/// How far back payments are looked through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Depth {
+    /// The newest [`LOOK_BACK`].
+    Newest,
+    /// All that were told since an order of this time. Units: seconds since 1970.
+    Since(u64),
+}
 
 /// What the channel knows of payments of ours without the history.
 async fn standing(handle: &Handle, first: Sequence, count: u32) -> Result<Standing, Failure> {
@@ -39,68 +52,145 @@ pub(super) async fn find(
     handle: &Handle,
     sequence: Sequence,
 ) -> Result<Payment, Failure> {
+    match find_pending(shared, handle, sequence).await? {
+        Ok(payment) => Ok(payment),
+        Err(id) => look_up(shared, id).await,
+    }
+}
+
+/// A payment of ours that has not ended; otherwise its name.
+async fn find_pending(
+    shared: &Shared,
+    handle: &Handle,
+    sequence: Sequence,
+) -> Result<Result<Payment, PaymentId>, Failure> {
     let view = handle.view();
     let payer = view.side();
     let id = PaymentId { channel_id: handle.channel_id, payer, sequence };
     let standing = standing(handle, sequence, 1).await?;
-    if let Some(Action::Pay(payment)) = standing.pending.get(&sequence) {
-        let now = shared.clock.unix_secs();
-        return Ok(payment_of(shared, &view, id, payment, PaymentState::Pending, now));
-    }
-    look_up(shared, id).await
+    let Some(Action::Pay(payment)) = standing.pending.get(&sequence) else { return Ok(Err(id)) };
+    let now = shared.clock.unix_secs();
+    Ok(Ok(payment_of(shared, &view, id, payment, PaymentState::Pending, now)))
 }
 
 pub(super) async fn look_up(shared: &Arc<Shared>, id: PaymentId) -> Result<Payment, Failure> {
+    look_for(shared, id, Depth::Newest).await?.ok_or_else(|| {
+        let message = format!("no payment {} is among the newest {LOOK_BACK}", Text(id));
+        Failure::new(FailureKind::UnknownPayment, message)
+            .advice("`lockstep payments` lists them by index")
+    })
+}
+
+async fn look_for(
+    shared: &Arc<Shared>,
+    id: PaymentId,
+    depth: Depth,
+) -> Result<Option<Payment>, Failure> {
+    let mut found = None;
+    look_back(shared, depth, |entry| {
+        if ended(&entry.notice).is_some_and(|(ended, _)| ended == id) {
+            found = of_entry(shared, entry);
+        }
+        found.is_none()
+    })
+    .await?;
+    Ok(found)
+}
+
+/// Looks at the lines of payments, newest first, as long as it is told to go on.
+async fn look_back(
+    shared: &Shared,
+    depth: Depth,
+    mut goes_on: impl FnMut(&Entry) -> bool,
+) -> Result<(), Failure> {
     let next = event::next_index(shared, Count::Payments).await?;
     // What was told since the counts were read is found, too.
     let mut end = next.saturating_add(u64::from(MAX_PAGE));
-    let oldest = next.saturating_sub(LOOK_BACK);
+    let (oldest, since_secs) = match depth {
+        Depth::Newest => (next.saturating_sub(LOOK_BACK), 0),
+        Depth::Since(at_secs) => (0, at_secs.saturating_sub(CLOCK_SLACK_SECS)),
+    };
     while end > oldest {
         let from = end.saturating_sub(u64::from(MAX_PAGE));
         let limit = usize::try_from(MAX_PAGE).unwrap_or(usize::MAX);
         let page = event::read(shared, Count::Payments, from, limit).await?;
-        let found = page.iter().rev().filter(|entry| entry.channel_id == id.channel_id);
-        let mut found = found.filter_map(|entry| of_entry(shared, entry));
-        if let Some(payment) = found.find(|payment| payment.payment_id.0 == id) {
-            return Ok(payment);
+        // A page skips lines that are forgotten, and may reach into what was looked at before.
+        let page = page.iter().rev().filter(|entry| entry.index < end);
+        let mut is_old = false;
+        for entry in page {
+            is_old = entry.at_secs < since_secs;
+            if !goes_on(entry) {
+                return Ok(());
+            }
+        }
+        if is_old {
+            return Ok(());
         }
         end = from;
     }
-    let message = format!("no payment {} is among the newest {LOOK_BACK}", Text(id));
-    Err(Failure::new(FailureKind::UnknownPayment, message)
-        .advice("`lockstep payments` lists them by index"))
+    Ok(())
 }
 
-/// How many payments of a request are final and have failed.
+/// Which payment a line ends, and whether it has failed.
+fn ended(notice: &Notice) -> Option<(PaymentId, bool)> {
+    if let Notice::Applied { id, .. } = notice {
+        Some((*id, false))
+    } else if let Notice::Failed { id, .. } = notice {
+        Some((*id, true))
+    } else {
+        None
+    }
+}
+
+/// The payment that an order of ours has made, however long ago.
+pub(super) async fn find_ordered(
+    shared: &Arc<Shared>,
+    handle: &Handle,
+    request: &Request,
+) -> Result<Payment, Failure> {
+    match find_pending(shared, handle, request.first).await? {
+        Ok(payment) => Ok(payment),
+        Err(id) => look_for(shared, id, Depth::Since(request.at_secs)).await?.ok_or_else(|| {
+            let message = format!(
+                "payment {} was ordered, and what became of it is not in this node's journal",
+                Text(id)
+            );
+            Failure::new(FailureKind::UnknownPayment, message)
+                .advice("ask the counterparty before it is paid under another key")
+        }),
+    }
+}
+
+/// How many payments of a request are final and how many have failed, however long ago. Each is counted by the line
+/// that ended it: one that has none is neither, also if it is no longer pending. A backup forgets what was pending in
+/// it, since it can't know what became of that.
 pub(super) async fn count_ended(
     shared: &Shared,
     handle: &Handle,
     request: &Request,
 ) -> Result<(u32, u32), Failure> {
     let standing = standing(handle, request.first, request.count).await?;
-    let pending = u32::try_from(standing.pending.len()).unwrap_or(u32::MAX);
-    let ended = request.count.saturating_sub(pending);
     let payer = handle.view().side();
-    let range = request.first.0..request.first.0.saturating_add(u64::from(request.count));
-    let next = event::next_index(shared, Count::Payments).await?;
-    let mut failed: u32 = 0;
-    let mut from = next.saturating_sub(LOOK_BACK);
-    loop {
-        let limit = usize::try_from(MAX_PAGE).unwrap_or(usize::MAX);
-        let page = event::read(shared, Count::Payments, from, limit).await?;
-        let Some(last) = page.last() else { break };
-        from = last.index.saturating_add(1);
-        for entry in &page {
-            if let Notice::Failed { id, .. } = &entry.notice
-                && id.channel_id == request.channel_id
-                && id.payer == payer
-                && range.contains(&id.sequence.0)
-            {
-                failed = failed.saturating_add(1);
-            }
-        }
+    let end = request.first.0.saturating_add(u64::from(request.count));
+    let has_ended = |sequence: &u64| !standing.pending.contains_key(&Sequence(*sequence));
+    let mut missing: BTreeSet<u64> = (request.first.0..end).filter(has_ended).collect();
+    let (mut applied, mut failed): (u32, u32) = (0, 0);
+    if missing.is_empty() {
+        return Ok((applied, failed));
     }
-    Ok((ended.saturating_sub(failed), failed))
+    look_back(shared, Depth::Since(request.at_secs), |entry| {
+        if let Some((id, has_failed)) = ended(&entry.notice)
+            && id.channel_id == request.channel_id
+            && id.payer == payer
+            && missing.remove(&id.sequence.0)
+        {
+            let count = if has_failed { &mut failed } else { &mut applied };
+            *count = count.saturating_add(1);
+        }
+        !missing.is_empty()
+    })
+    .await?;
+    Ok((applied, failed))
 }
 
 /// One payment by its name.

@@ -1,6 +1,6 @@
 //! Payments: planned, ordered, and what became of them.
 
-use super::history::{count_ended, find, look_up, payment_of};
+use super::history::{count_ended, find_ordered, look_up, payment_of};
 use super::invoice::payable;
 use crate::engine::event::Event;
 use crate::engine::ledger::{Claim, Reserved};
@@ -184,9 +184,9 @@ pub(super) async fn pay(
     match claim(shared, call.idempotency_key.as_ref(), fingerprint)? {
         Err(known) => {
             let handle = shared.registry.find(known.channel_id)?;
-            find(shared, &handle, known.first).await.map_err(|failure| {
-                failure.safe("the first call with this key has paid; nothing is paid twice")
-            })
+            find_ordered(shared, &handle, &known)
+                .await
+                .map_err(|failure| failure.safe("this key is used; nothing is paid twice"))
         }
         Ok(request) => {
             let planned = planning.await?;
@@ -271,9 +271,9 @@ pub(super) async fn pay_batch(
     match claim(shared, call.idempotency_key.as_ref(), fingerprint)? {
         Err(known) => {
             let handle = shared.registry.find(known.channel_id)?;
-            let counted = count_ended(shared, &handle, &known).await.map_err(|failure| {
-                failure.safe("the first call with this key has paid; nothing is paid twice")
-            });
+            let counted = count_ended(shared, &handle, &known)
+                .await
+                .map_err(|failure| failure.safe("this key is used; nothing is paid twice"));
             let (final_count, failed_count) = counted?;
             let first = Text(payer(&handle, known.first));
             Ok(BatchReceipt { first, count: known.count, total, final_count, failed_count })
@@ -312,7 +312,7 @@ async fn part_tally(
         channel_id: handle.channel_id,
         first,
         count,
-        at_secs: 0,
+        at_secs: shared.clock.unix_secs(),
     };
     let (applied, failed) = count_ended(shared, handle, &request).await?;
     Ok(Tally { applied, failed, ..Tally::default() })

@@ -1,9 +1,11 @@
 //! One tower's task: a link, what the tower lacks, and what it says.
 
 use super::access::{SessionKey, word};
+use super::head;
 use super::leave;
 use super::possession::{self, Audit, record_of};
 use super::receipt::check;
+use super::restore::signed_by_both;
 use crate::engine::alarms::AlarmKind;
 use crate::engine::event::Event;
 use crate::engine::registry::Handle;
@@ -97,6 +99,7 @@ async fn attend(shared: &Arc<Shared>, tower: NodeId) -> Result<(), LinkEnd> {
         known.problem = None;
     });
     tracing::info!(slots = subscription.slots, used = subscription.used, "a tower is there");
+    head::take_claim(shared, &tower, subscription.seen_head).await;
     let (mut audit, mut dropped) = (Audit::default(), BTreeSet::new());
     let mut stirred = shared.towers.watch();
     let mut stopping = shared.stopping.subscribe();
@@ -104,6 +107,7 @@ async fn attend(shared: &Arc<Shared>, tower: NodeId) -> Result<(), LinkEnd> {
         tokio::time::sleep(COALESCE).await;
         // What comes meanwhile is marked as seen before anything is read, so nothing is missed.
         stirred.borrow_and_update();
+        head::ask_for_proof(shared, &link, &tower).await?;
         bring_all(shared, &link, tower, &mut audit).await?;
         let push = tokio::select! {
             _ = stopping.wait_for(|stopping| *stopping) => return Ok(()),
@@ -344,19 +348,16 @@ async fn take_held(
     view: &View,
     held: Kept,
 ) {
-    let Kept { appointment, receipt } = held;
-    let state = appointment.state;
-    let ours = appointment.channel_id() == view.channel_id;
-    let Ok(checked) = appointment.check(shared.settings.bounds, None) else {
+    let receipt = held.receipt;
+    let Some((shown_id, shown)) = signed_by_both(shared, held) else {
         let words = "what it says it holds is not signed by both sides".to_owned();
         shared.towers.note(tower, |known| known.problem = Some(words));
         return;
     };
-    if !ours || state.version < view.version {
+    let state = shown.state;
+    if shown_id != view.channel_id || state.version < view.version {
         return;
     }
-    let Signatures { one, two } = checked.get().signatures;
-    let shown = SignedState { state, locks: vec![], signature1: one, signature2: two };
     if let Err(error) = show(handle, shown).await {
         tracing::warn!(channel_id = %view.channel_id, error = %error, "what a tower shows is not taken");
     }

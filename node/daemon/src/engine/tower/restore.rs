@@ -9,6 +9,7 @@ use lockstep_core::adjudicator::Signatures;
 use lockstep_core::appointment::TowerAction;
 use lockstep_core::ids::{ChannelId, Version};
 use lockstep_core::message::SignedState;
+use lockstep_p2p::tower::message::Held;
 use lockstep_p2p::tower::{Pushes, TowerLink, TowerOrder};
 use std::sync::Arc;
 use std::time::Duration;
@@ -94,22 +95,28 @@ impl FromTowers {
                 }
             };
             // A tower may lie, or serve old data: only what both sides signed counts, and the newest of it.
-            let Ok(checked) = held.appointment.check(shared.settings.bounds, None) else {
+            let Some((shown_id, shown)) = signed_by_both(shared, held) else {
                 troubles
                     .push((known.clone(), "it shows a state that both did not sign".to_owned()));
                 continue;
             };
-            let state = checked.get().state;
-            let Signatures { one, two } = checked.get().signatures;
             let best = newest.as_ref().map_or(Version::ZERO, |newest| newest.state.version);
-            if checked.channel_id() == channel_id && state.version > best {
-                newest =
-                    Some(SignedState { state, locks: vec![], signature1: one, signature2: two });
+            if shown_id == channel_id && shown.state.version > best {
+                newest = Some(shown);
             }
         }
         troubles.iter().for_each(|(known, why)| self.warn(known, why));
         newest
     }
+}
+
+/// What a tower holds, if both sides have signed it, and of which channel it is.
+pub(super) fn signed_by_both(shared: &Shared, held: Held) -> Option<(ChannelId, SignedState)> {
+    let checked = held.appointment.check(shared.settings.bounds, None).ok()?;
+    let Signatures { one, two } = checked.get().signatures;
+    let state = checked.get().state;
+    let shown = SignedState { state, locks: vec![], signature1: one, signature2: two };
+    Some((checked.channel_id(), shown))
 }
 
 /// Shows channels the newest state that any tower holds. By the links that stand: a tower lets a node have few.

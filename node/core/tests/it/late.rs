@@ -1,0 +1,113 @@
+//! What comes when a close is all but over: a final state that is co-signed late, and updates that a newer state of
+//! ours would have left out.
+
+use crate::kit::*;
+use lockstep_core::adjudicator::{Call, PresentedIntent, PresentedState, Signatures};
+use lockstep_core::chain::{ChainCall, ChainFact, CloseMode, StoredPoint};
+use lockstep_core::ids::{Side, Version};
+use lockstep_core::input::{Command, Input};
+use lockstep_core::message::{PeerMessage, RejectReason};
+use lockstep_core::money::Amount;
+use lockstep_core::output::Notice;
+use lockstep_core::state::StateKind;
+use lockstep_core::time::{BlockTimestamp, Finality};
+
+const CLOSES_AT: BlockTimestamp = BlockTimestamp(1_000);
+
+fn told(node: &Node) -> usize {
+    node.count(|notice| matches!(notice, Notice::Applied { .. }))
+}
+
+fn closed(version: u64, paid1: u64, mode: CloseMode) -> ChainFact {
+    ChainFact::Closed {
+        version: Version(version),
+        paid1: amount(paid1),
+        paid2: amount(2 * DEPOSIT - paid1),
+        held1: Amount::ZERO,
+        held2: Amount::ZERO,
+        mode,
+    }
+}
+
+/// Side 2 has paid 40 and closed without that, and nobody has answered in time. A final state is with side 2, which
+/// has signed it and not said so.
+fn with_final_withheld() -> (Pair, PeerMessage) {
+    let mut pair = Pair::open();
+    pair.two.pay(40).unwrap();
+    pair.exchange();
+    pair.one.command(Command::Close).unwrap();
+    pair.deliver(Side::One);
+    let late = pair.two.outbox.pop_front().unwrap();
+    assert!(matches!(late, PeerMessage::Accept { version: Version(2), .. }), "{late:?}");
+    let closing = ChainFact::Closing {
+        point: StoredPoint::default(),
+        closes_at: CLOSES_AT,
+        initiator: Side::Two,
+        evidence: None,
+    };
+    pair.one.fact(20, Finality::Final, closing);
+    pair.one.finalized(CLOSES_AT.0);
+    pair.one.input(Input::Head(point(CLOSES_AT.0))).unwrap();
+    pair.one.duties.clear();
+    (pair, late)
+}
+
+#[test]
+fn p12_a_final_state_that_is_co_signed_after_the_challenge_period_still_goes_to_the_contract() {
+    let (mut pair, late) = with_final_withheld();
+    let before = pair.one.channel.parts().clone();
+    let had = told(&pair.one);
+    pair.one.peer(late.clone()).unwrap();
+    let duty = pair.one.duties.pop().expect("a call");
+    let ChainCall::CooperativeClose(evidence) = duty.call() else { panic!("{duty:?}") };
+    let signatures =
+        Signatures { one: evidence.signature1.unwrap(), two: evidence.signature2.unwrap() };
+    assert_eq!((evidence.state.version, evidence.state.kind), (Version(2), StateKind::Final));
+    // The contract takes it, and pays what the close would have taken away.
+    let mut chain = Pair::chain();
+    let call = Call { sender: participant(Side::Two), now: BlockTimestamp(20) };
+    let nothing = PresentedState::default();
+    let step = chain.initiate_close(call, &nothing, &signatures, &PresentedIntent::NONE).unwrap();
+    chain.apply(&step);
+    let net = evidence.state.net.into();
+    let settled = chain.cooperative_close(Version(2), net, &signatures).unwrap();
+    assert_eq!(settled.payouts[0].amount, amount(DEPOSIT + 40));
+    // Until it has, anybody may settle at what is stored there: nothing is counted, and nothing forgotten.
+    assert_eq!(*pair.one.channel.parts(), before);
+    assert_eq!(told(&pair.one), had);
+    // A crash forgets the call, and the next connection brings it again.
+    pair.one.restart();
+    pair.one.duties.clear();
+    pair.one.peer(late).unwrap();
+    assert_eq!(pair.one.duties.len(), 1);
+    pair.one.fact(2_000, Finality::Final, closed(2, DEPOSIT + 40, CloseMode::Cooperative));
+    assert!(lockstep_core::channel::is_over(pair.one.channel.parts()));
+}
+
+#[test]
+fn p41_an_ordinary_state_or_a_settled_channel_gets_no_call_from_a_late_signature() {
+    let (mut pair, late) = with_final_withheld();
+    pair.one.fact(2_000, Finality::Final, closed(0, DEPOSIT, CloseMode::Unilateral));
+    pair.one.duties.clear();
+    pair.one.peer(late).unwrap();
+    assert!(pair.one.duties.is_empty(), "{:?}", pair.one.duties);
+}
+
+#[test]
+fn p40_what_the_settled_state_holds_is_told_although_a_newer_state_of_ours_left_it_out() {
+    let mut pair = Pair::open();
+    pair.two.pay(40).unwrap();
+    pair.deliver(Side::Two);
+    let proposed = pair.one.outbox.pop_front().unwrap();
+    assert!(matches!(proposed, PeerMessage::Propose { .. }));
+    let (version, reason) = (Version(1), RejectReason::Policy);
+    let no = PeerMessage::Reject { version, reason, update: None, base: Version::ZERO };
+    pair.one.peer(no).unwrap();
+    // The final state leaves out what was refused; the other side may still sign what it refused.
+    pair.one.command(Command::Close).unwrap();
+    let newest = pair.one.channel.parts().in_flight.last().unwrap();
+    assert_eq!((newest.state.version, newest.state.kind), (Version(2), StateKind::Final));
+    assert_eq!(told(&pair.one), 0);
+    pair.one.fact(20, Finality::Final, closed(1, DEPOSIT + 40, CloseMode::Unilateral));
+    assert_eq!(told(&pair.one), 1);
+}
