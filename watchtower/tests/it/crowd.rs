@@ -4,17 +4,13 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use alloy_primitives::{B256, U256};
-use lockstep_core::ids::Side;
-use lockstep_p2p::tower::PutOutcome;
 use lockstep_p2p::tower::message::ActedStage;
 use lockstep_watchtower::intake::Policy;
 use lockstep_watchtower::news::News;
 use serde_json::json;
 
 use crate::anvil::FINALITY;
-use crate::kit::{
-    Client, Heard, LANES, LOOK, acted, appointment, domain, policy, sent_by, tower_with,
-};
+use crate::kit::{Client, Heard, LOOK, acted, domain, leave, policy, sent, tower_with};
 use crate::scene::{Channel, Scene};
 
 /// Channels. More or fewer of them: `CLOSES=100`.
@@ -48,7 +44,11 @@ fn transactions(heard: &Heard, stage: ActedStage) -> BTreeSet<B256> {
     let heard = heard.lock().unwrap();
     let txs = heard.iter().filter_map(|news| match news {
         News::Acted(acted) if acted.stage == stage => acted.tx_hash,
-        News::Acted(_) | News::Failed { .. } | News::HalfOfWindow { .. } | News::Chain(_) => None,
+        News::Acted(_)
+        | News::Failed { .. }
+        | News::HalfOfWindow { .. }
+        | News::EscapeFails { .. }
+        | News::Chain(_) => None,
     });
     txs.collect()
 }
@@ -70,9 +70,7 @@ async fn p70_p71_a_thousand_stale_closes_in_one_block_are_all_answered_in_a_few_
     let (tower, address, heard) = tower_with(&scene, dir.path(), policy, None).await;
     let client = Client::connect(&address, 1).await;
     for channel in &channels {
-        let left = appointment(&scene, channel, 7, 20);
-        let outcome = client.link.put(left, client.watch(&scene, channel, Side::Two)).await;
-        assert!(matches!(outcome, Ok(PutOutcome::Promised(_))), "{outcome:?}");
+        leave(&client, &scene, channel, 7).await;
     }
     drop(client);
     for channel in &channels {
@@ -101,7 +99,7 @@ async fn p70_p71_a_thousand_stale_closes_in_one_block_are_all_answered_in_a_few_
     until("all are seen in blocks", &heard, all(ActedStage::Included)).await;
     scene.anvil.mine(FINALITY).await;
     until("all are final", &heard, all(ActedStage::Final)).await;
-    let used = sent_by(&scene, LANES[0]).await + sent_by(&scene, LANES[1]).await;
+    let used = sent(&scene).await;
     println!("{closes} closes: {used} transactions, {blocks} blocks until the last is included");
     assert_eq!(u64::try_from(transactions(&heard, ActedStage::Included).len()).unwrap(), used);
     assert_eq!(used, closes.div_ceil(160), "a batch has 160 rows");

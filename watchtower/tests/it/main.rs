@@ -16,9 +16,11 @@ mod acting;
 #[path = "../../../node/chain/tests/it/anvil.rs"]
 mod anvil;
 mod crowd;
+mod escape;
 mod fault;
 mod intake;
 mod kit;
+mod odd;
 mod possession;
 mod process;
 #[allow(dead_code, reason = "the chain's own tests use all of it")]
