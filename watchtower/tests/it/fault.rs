@@ -163,10 +163,15 @@ async fn p73_an_endpoint_that_shows_a_newer_close_talks_the_tower_out_of_no_answ
     leave(&client, &scene, &channel, 7).await;
     scene.close(&channel, 3).await;
     until_heard(&heard, ActedStage::Seen).await;
+    // No block will show the close again.
+    scene.anvil.mine(FINALITY + 1).await;
     liar.set(Lie::Closing(9));
     wait_until("a sweep", || liar.false_closes() > 0).await;
     assert_eq!(sent(&scene).await, 0, "it is not its turn");
     scene.anvil.ask("evm_increaseTime", (u64::from(crate::scene::PERIOD) / 5,)).await;
+    scene.anvil.mine(1).await;
+    until_heard(&heard, ActedStage::Sent).await;
+    assert_eq!(liar.false_closes(), 1, "not only once an honest endpoint is swept again");
     mine_until(&scene, "the answer", || is_at(&scene, &channel, 7)).await;
     tower.stop().await;
 }
