@@ -20,6 +20,7 @@ mod escape;
 mod fault;
 mod intake;
 mod kit;
+mod load;
 mod odd;
 mod possession;
 mod process;
