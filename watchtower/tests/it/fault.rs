@@ -215,3 +215,33 @@ async fn p74_a_close_while_every_endpoint_is_down_is_answered_once_one_is_back()
     mine_until(&scene, "the answer", || is_at(&scene, &channel, 7)).await;
     tower.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p72_p75_a_reorg_that_brings_the_close_back_with_another_version_is_answered() {
+    let scene = Scene::start().await;
+    let dir = tempfile::tempdir().unwrap();
+    let (tower, address, heard) = tower(&scene, dir.path()).await;
+    let (below, above) = (scene.open(1).await, scene.open(2).await);
+    let client = Client::connect(&address, 1).await;
+    for channel in [&below, &above] {
+        leave(&client, &scene, channel, 7).await;
+    }
+    scene.anvil.mine(FINALITY).await;
+    // One close asks for nothing at first, the other for an answer.
+    scene.send_close(&below, 7).await;
+    scene.send_close(&above, 3).await;
+    scene.anvil.mine(1).await;
+    until_heard(&heard, ActedStage::Sent).await;
+    scene.anvil.reorg(1).await;
+    scene.anvil.ask("anvil_dropAllTransactions", json!([])).await;
+    scene.anvil.ask("evm_increaseTime", (60,)).await;
+    // Both come back with another deadline: one lower, one higher.
+    scene.send_close(&below, 3).await;
+    scene.send_close(&above, 5).await;
+    scene.anvil.mine(1).await;
+    assert!(is_at(&scene, &below, 3).await && is_at(&scene, &above, 5).await);
+    for channel in [&below, &above] {
+        mine_until(&scene, "the answer", || is_at(&scene, channel, 7)).await;
+    }
+    tower.stop().await;
+}

@@ -116,6 +116,28 @@ async fn p81_with_a_tower_that_is_down_and_one_that_stands_still_async_pays_on_a
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn p71_p82_node_and_tower_both_answer_and_nothing_is_answered_twice() {
+    let mut pair = Pair::start().await;
+    let tower = Tower::start(pair.one.world(), "tower").await;
+    add(&pair.two, &tower).await;
+    pair.add_channel("1000", "1000", None).await;
+    let id = pair.id.clone();
+    pair.one.pay(&id, "100").await;
+    let stale = pair.one.proof(&id).await;
+    pair.one.pay(&id, "250").await;
+    promised(&pair.two, &id, 2).await;
+    let (cheat, world) = (pair.one.account(), pair.one.world().clone());
+    pair.one.kill();
+    initiate_close_by_hand(&world, &stale, cheat).await;
+    let answered = |channel: &Value| channel["close"]["version"] == 2;
+    pair.two.until_channel(&id, "the answer", answered).await;
+    pair.one.start().await;
+    world.pass(PERIOD).await;
+    pair.assert_settled(650, 1_350).await;
+    assert!(tower.sent().await <= 1, "a second answer changes nothing and is not repeated");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn p46_a_node_that_has_only_its_words_recovers_from_its_tower_while_its_peer_is_away() {
     let mut pair = Pair::start().await;
     let tower = Tower::start(pair.one.world(), "tower").await;
