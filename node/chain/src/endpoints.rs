@@ -184,23 +184,30 @@ impl Endpoints {
     /// # Errors
     /// If none answers.
     pub async fn newest_header(&self) -> Result<Header, ChainError> {
-        let is_hashed = self.profile.has_ethereum_hash;
-        let answers = self.ask_all(|endpoint| endpoint.header(BlockTag::Latest, is_hashed)).await;
-        highest(answers, Header::number)
+        Ok(self.newest().await?.0)
     }
 
-    /// The time of the newest block, as the upper middle of what endpoints say: one of three moves it nowhere.
+    /// The time of the newest block; see [`Self::newest`].
     ///
     /// # Errors
     /// If none answers.
     pub async fn time(&self) -> Result<BlockTimestamp, ChainError> {
+        Ok(self.newest().await?.1)
+    }
+
+    /// The highest head that any endpoint claims, and the time of the newest block as the upper middle of what they
+    /// say: one of three moves it nowhere.
+    ///
+    /// # Errors
+    /// If none answers.
+    pub async fn newest(&self) -> Result<(Header, BlockTimestamp), ChainError> {
         let is_hashed = self.profile.has_ethereum_hash;
         let answers = self.ask_all(|endpoint| endpoint.header(BlockTag::Latest, is_hashed)).await;
         let times = answers.iter().flatten().map(|header| header.point().timestamp);
-        match middle(times) {
-            Some((_, upper)) => Ok(upper),
-            None => Err(highest(answers, Header::number).err().unwrap_or(ChainError::Unfit)),
-        }
+        let time = middle(times).map(|(_, upper)| upper);
+        let header = highest(answers, Header::number)?;
+        let time = time.unwrap_or(header.point().timestamp);
+        Ok((header, time))
     }
 
     /// The newest finalized block that a quorum shows, with its hash; none while too few agree.

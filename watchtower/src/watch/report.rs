@@ -133,7 +133,7 @@ impl Watch {
 
     pub(super) async fn show(&self, is_following: bool) {
         // Promises are dated by this: no date is better than one of no block.
-        let Ok(head) = self.endpoints.newest_header().await else {
+        let Ok((head, time)) = self.endpoints.newest().await else {
             self.board.lost();
             return;
         };
@@ -149,7 +149,7 @@ impl Watch {
             gas_reserve: self.reserve,
             is_following,
         };
-        self.board.set(health, point.timestamp);
+        self.board.set(health, time);
     }
 
     /// What nobody fetches is dropped: the store has what must not be lost.

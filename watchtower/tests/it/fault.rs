@@ -245,3 +245,19 @@ async fn p72_p75_a_reorg_that_brings_the_close_back_with_another_version_is_answ
     }
     tower.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p81_an_endpoint_whose_head_is_in_the_far_future_dates_no_promise() {
+    let scene = Scene::start().await;
+    let dir = tempfile::tempdir().unwrap();
+    let liar = Proxy::start(&scene.anvil.url, Lie::Early).await;
+    let honest = Proxy::start(&scene.anvil.url, Lie::None).await;
+    let urls = [liar.url.as_str(), honest.url.as_str(), scene.anvil.url.as_str()];
+    let (tower, address, _) = tower_over(&scene, dir.path(), &urls, None).await;
+    let channel = scene.open(1).await;
+    let client = Client::connect(&address, 1).await;
+    let promise = leave(&client, &scene, &channel, 7).await.receipt;
+    let now = scene.endpoints().time().await.unwrap();
+    assert!(promise.valid_from <= now && promise.valid_until > now, "{promise:?} at {now}");
+    tower.stop().await;
+}
