@@ -7,6 +7,8 @@ N ?= 100
 MINUTES ?= 120
 KILLS ?= 200
 TOWER_KILLS ?= 100
+APPOINTMENTS ?= 1000000
+CLOSES ?= 1000
 
 .PHONY: help
 help: ## Show this list
@@ -28,7 +30,7 @@ test: setup ## Run all tests
 
 check: fmt-check lint unit ## Format, lints, unit tests: what every commit passes
 
-.PHONY: fmt fmt-check lint unit e2e doctest bench bench-build bench-quick bench-parts
+.PHONY: fmt fmt-check lint unit e2e doctest bench bench-build bench-quick bench-tower bench-parts
 fmt: ## Format Rust and Solidity
 	cargo fmt --all
 	cd contracts && $(FORGE) fmt
@@ -43,8 +45,8 @@ ifeq ($(NEXTEST),yes)
 else
 	cargo test --workspace --all-features --locked --lib --bins --tests
 endif
-e2e: ## Real nodes against each other, the chain and strangers
-	cargo build --locked -p lockstep
+e2e: ## Real nodes against each other, the chain, towers and strangers
+	cargo build --locked -p lockstep -p lockstep-watchtower
 ifeq ($(NEXTEST),yes)
 	cargo nextest run --locked -p lockstep-e2e $(if $(CI),--profile ci)
 else
@@ -60,6 +62,9 @@ bench: bench-build ## Measure real nodes and rewrite tests/bench/RESULTS.md, res
 	target/release/lockstep-bench $(CASES)
 bench-quick: bench-build ## Run every case of the benchmark once, only to see that it runs and all sums are exact
 	target/release/lockstep-bench --quick
+bench-tower: setup ## A tower with APPOINTMENTS=1000000: memory, disk, restart, and CLOSES=1000 stale closes in one block
+	APPOINTMENTS=$(APPOINTMENTS) CLOSES=$(CLOSES) \
+	cargo test --locked --release -p lockstep-watchtower --test it -- load:: --nocapture
 bench-parts: ## Criterion benches of core, signer and journal
 	cargo bench --locked -p lockstep-core -p lockstep-signer -p lockstep-store
 

@@ -47,7 +47,10 @@ impl Counters {
                 let count = counts.entry(acted.stage).or_default();
                 *count = count.saturating_add(1);
             }
-            News::Failed { .. } | News::HalfOfWindow { .. } | News::Chain(_) => {
+            News::Failed { .. }
+            | News::HalfOfWindow { .. }
+            | News::EscapeFails { .. }
+            | News::Chain(_) => {
                 let mut alarms = self.alarms.lock().unwrap_or_else(PoisonError::into_inner);
                 *alarms = alarms.saturating_add(1);
             }

@@ -29,10 +29,12 @@ use crate::shared::Shared;
 use crate::store::Changes;
 use crate::watch::{Board, Recheck};
 
+mod closing;
 mod pace;
 mod promise;
 mod refusal;
 
+use closing::Closing;
 use pace::Pace;
 use refusal::Stop;
 
@@ -86,6 +88,7 @@ pub struct Intake {
     clock: Arc<dyn Clock>,
     proofs: Arc<Proofs>,
     pace: Pace,
+    closing: Closing,
 }
 
 impl Intake {
@@ -98,7 +101,8 @@ impl Intake {
         clock: Arc<dyn Clock>,
         proofs: Arc<Proofs>,
     ) -> Self {
-        Self { shared, scenes, policy, keys, tower, clock, proofs, pace: Pace::default() }
+        let (pace, closing) = (Pace::default(), Closing::default());
+        Self { shared, scenes, policy, keys, tower, clock, proofs, pace, closing }
     }
 
     /// Decides one request.
@@ -222,6 +226,10 @@ impl Intake {
             let seen: Look = look(&scene.endpoints, &scene.contracts, &fresh.appointment).await?;
             if let Some((version, closes_at)) = seen.closing {
                 let channel_id = fresh.appointment.state.channel_id;
+                if !self.closing.admits(channel_id, access.side, closes_at, seen.now) {
+                    let secs = u32::try_from(closes_at.secs_since(seen.now)).unwrap_or(u32::MAX);
+                    return Err(Stop::Refused(TowerRefusal::later(RefusalCode::RateLimited, secs)));
+                }
                 let recheck = Recheck { channel_id, version, closes_at };
                 // A watch that is behind finds the close by itself.
                 if scene.rechecks.try_send(recheck).is_err() {

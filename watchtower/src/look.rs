@@ -75,7 +75,7 @@ pub async fn look(
     let request = CallRequest::view(contracts.channel, data);
     let stored = endpoints.call_agreed(&request, At::Latest).await?;
     let stored = decode::channel(&stored).ok_or(NotActionable::Chain(ChainError::Unfit))?;
-    let now = endpoints.newest_header().await?.point().timestamp;
+    let now = endpoints.time().await?;
     let at = Version(stored.version);
     let closing = match convert::status(stored.status) {
         Some(ChannelStatus::Active) => None,

@@ -28,6 +28,12 @@ pub enum News {
         /// The end of the challenge period.
         before: BlockTimestamp,
     },
+    /// An answer that must go through L1 does not get through: no endpoint of L1 answers, the rollup's contracts there
+    /// are not what they should be, or the call is refused.
+    EscapeFails {
+        /// The rollup.
+        chain_id: u64,
+    },
     /// The chain side needs somebody to look.
     Chain(Alarm),
 }
@@ -44,6 +50,18 @@ pub struct Cause {
 }
 
 impl Cause {
+    /// The same on L1, which has accounts and endpoints of its own.
+    pub(crate) fn on_l1(alarm: &Alarm) -> Self {
+        let cause = Self::of(alarm);
+        let endpoint = cause.endpoint.map_or_else(|| "L1".to_owned(), |name| format!("L1 {name}"));
+        Self { endpoint: Some(endpoint), ..cause }
+    }
+
+    /// No way through L1.
+    pub(crate) fn escape() -> Self {
+        Self { kind: "escapeFails", channel_id: None, endpoint: None }
+    }
+
     /// What an alarm of the chain side is about.
     pub fn of(alarm: &Alarm) -> Self {
         let plain = |kind| Self { kind, channel_id: None, endpoint: None };

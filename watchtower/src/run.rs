@@ -40,6 +40,9 @@ mod escape;
 
 /// Accounts of one chain in the phrase; each chain has its own (P98).
 const ACCOUNTS_PER_CHAIN: u32 = 64;
+/// The account of a rollup that pays on L1: the last of the rollup's own, which are never its lanes. Were it one of
+/// L1's, the tower's watch of L1, or of another rollup there, would use the same nonces.
+const ESCAPE_ACCOUNT: u32 = 63;
 /// Chains that have accounts of their own; chain ids further apart share them.
 const CHAINS: u64 = 1 << 24;
 /// Most accounts that send on one chain.
@@ -66,6 +69,12 @@ pub enum RunError {
     /// No chain is set.
     #[error("no chain is set: add a [[chain]] to tower.toml")]
     NoChain,
+    /// A chain is set twice: two watches would use the same accounts, and each other's nonces.
+    #[error("chain {chain_id} is set twice: one [[chain]] for each, with one deployment")]
+    ChainTwice {
+        /// Which.
+        chain_id: u64,
+    },
     /// An endpoint's address is none.
     #[error("endpoint {index} of a chain is not an address")]
     Endpoint {
@@ -157,6 +166,7 @@ impl RunError {
             Self::Pin(error) => error.class(),
             Self::Address { .. }
             | Self::NoChain
+            | Self::ChainTwice { .. }
             | Self::Endpoint { .. }
             | Self::Record { .. }
             | Self::Deployment { .. }
@@ -215,6 +225,12 @@ pub fn account_index(chain_id: u64, number: u32) -> u32 {
     first.saturating_add(number.min(ACCOUNTS_PER_CHAIN.saturating_sub(1)))
 }
 
+/// The index of the account that pays on L1 for a rollup's answers.
+#[must_use]
+pub fn escape_index(l2_chain_id: u64) -> u32 {
+    account_index(l2_chain_id, ESCAPE_ACCOUNT)
+}
+
 /// Runs until a signal ends it.
 ///
 /// # Errors
@@ -228,7 +244,11 @@ pub async fn run(data_dir: &Path, config: &Config, password: &Password) -> Resul
     }
     let (mut watches, mut accounts) = (Vec::new(), Vec::new());
     for chain in &config.chain {
-        let (watch, shown) = watch_of(chain, &keys, config.stagger).await?;
+        let (watch, shown): (WatchSetup, Value) = watch_of(chain, &keys, config.stagger).await?;
+        let chain_id = watch.contracts.chain_id;
+        if watches.iter().any(|other: &WatchSetup| other.contracts.chain_id == chain_id) {
+            return Err(RunError::ChainTwice { chain_id });
+        }
         watches.push(watch);
         accounts.push(shown);
     }
@@ -335,6 +355,9 @@ fn herald(counters: &Arc<Counters>, webhook: Option<Webhook>) -> Herald {
                 before = before.0,
                 "half of the window is gone and the answer is not final"
             ),
+            News::EscapeFails { chain_id } => {
+                tracing::error!(chain_id, "an answer does not get through L1");
+            }
             News::Chain(alarm) => tracing::warn!(?alarm, "the chain side needs attention"),
         }
     })
@@ -411,4 +434,20 @@ pub fn draw_token() -> Result<String, RunError> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(|_| std::io::Error::from(std::io::ErrorKind::Other))?;
     Ok(hex::encode(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn p98_no_two_submitters_of_a_tower_use_one_account() {
+        let mut seen = std::collections::BTreeSet::new();
+        for chain_id in [1, 10, 8_453, 42_161, 421_614, 11_155_111] {
+            for number in 0..MAX_LANES {
+                assert!(seen.insert(account_index(chain_id, number)), "{chain_id} {number}");
+            }
+            assert!(seen.insert(escape_index(chain_id)), "{chain_id}");
+        }
+    }
 }

@@ -28,14 +28,15 @@ use crate::record::{Record, SeenClose};
 use crate::shared::Shared;
 use crate::store::{TowerStore, TowerStoreError};
 
+mod armed;
 mod board;
 mod close;
 mod escape;
 mod report;
 mod sweep;
 
+use armed::{Armed, Shown};
 pub use board::Board;
-use close::Armed;
 pub use escape::EscapeSetup;
 use escape::Way;
 use sweep::Sweep;
@@ -144,7 +145,10 @@ impl Watch {
         let lanes = accounts.iter().map(|account| account.address()).collect();
         let submitter = Submitter::new(endpoints.clone(), contracts, store.clone(), accounts)?;
         let way = match escape {
-            Some(setup) => Some(Way::start(setup, &store, store.entries().await?)?),
+            Some(setup) => {
+                let pause = Duration::from_millis(endpoints.profile().poll_millis);
+                Some(Way::start(setup, &store, store.entries().await?, pause)?)
+            }
             None => None,
         };
         let domain = Domain::Evm { chain_id: contracts.chain_id, contract: contracts.channel };
@@ -191,7 +195,7 @@ impl Watch {
     async fn resume(&mut self) -> Result<(), WatchError> {
         for (channel_id, close) in self.store.closes().await? {
             if let Some(record) = self.record(channel_id).await? {
-                self.arm(channel_id, close, &record, close.closes_at);
+                self.arm(channel_id, Shown::first(close), &record, close.closes_at);
             }
         }
         let mut orders = Vec::new();
@@ -253,9 +257,7 @@ impl Watch {
                 Err(error) => tracing::warn!(%error, "nothing can be sent now"),
             }
         }
-        if let Err(error) = self.escape().await {
-            tracing::warn!(%error, "L1 cannot be asked now");
-        }
+        self.escape().await;
         // What is known already is answered before anything is looked for.
         if let Err(error) = self.sweep().await {
             tracing::warn!(%error, "sweep is incomplete");

@@ -127,6 +127,7 @@ fn said(news: &News) -> Option<Value> {
         News::HalfOfWindow { channel_id, before } => {
             json!({ "kind": "halfOfWindow", "channelId": id(channel_id), "before": before.0 })
         }
+        News::EscapeFails { chain_id } => json!({ "kind": "escapeFails", "chainId": chain_id }),
         News::Chain(alarm) => {
             let Cause { kind, channel_id, endpoint } = Cause::of(alarm);
             json!({

@@ -10,8 +10,9 @@ use crate::rollup::Rollup;
 use crate::step::{Call, Layer, StepKind};
 use alloy_primitives::{Address, B256, Bytes};
 use futures::lock::Mutex;
+use lockstep_chain::alarm::Alarm;
 use lockstep_chain::port::ObligationStore;
-use lockstep_chain::submitter::Submitter;
+use lockstep_chain::submitter::{Submitter, SubmitterEvent};
 use lockstep_core::entry::{BridgeCall, Entry, EntryCall, EntryId, EntryStage};
 use lockstep_core::ids::{AccountRef, ChainRef};
 use lockstep_core::money::Amount;
@@ -60,9 +61,19 @@ impl<P: Postman> Escape<P> {
         is_new
     }
 
+    /// Whether a call is owed under this name.
+    pub fn is_owed(&self, name: &B256) -> bool {
+        self.owed.contains_key(name)
+    }
+
     /// A call is no longer owed: the rollup shows that it has done what it is for, or that it never can.
     pub fn over(&mut self, name: &B256) {
         self.owed.remove(name);
+    }
+
+    /// Only these calls are still owed.
+    pub fn retain(&mut self, is_owed: impl Fn(&B256) -> bool) {
+        self.owed.retain(|name, _| is_owed(name));
     }
 
     /// Whether nothing is owed.
@@ -137,13 +148,25 @@ impl<S: ObligationStore> L1Desk<S> {
         Self { submitter: Arc::new(Mutex::new(submitter)), chain_id, max_cost }
     }
 
-    /// One step of the submitter.
+    /// One step of the submitter, and what a person must look at.
     ///
     /// # Errors
     /// If no endpoint of L1 answers.
-    pub async fn step(&self) -> Result<(), BridgeError> {
+    pub async fn step(&self) -> Result<Vec<Alarm>, BridgeError> {
         let stepped = self.submitter.lock().await.step().await;
-        stepped.map(drop).map_err(|source| BridgeError::Chain { layer: Layer::L1, source })
+        let events = stepped.map_err(|source| BridgeError::Chain { layer: Layer::L1, source })?;
+        let alarms = events.into_iter().filter_map(|event| match event {
+            SubmitterEvent::Alarm(alarm) => Some(alarm),
+            // Who forces a call looks after its entry by itself.
+            SubmitterEvent::Entry(_)
+            | SubmitterEvent::EntryRefused { .. }
+            | SubmitterEvent::Sent { .. }
+            | SubmitterEvent::Included { .. }
+            | SubmitterEvent::Dropped { .. }
+            | SubmitterEvent::Ended { .. }
+            | SubmitterEvent::Refused { .. } => None,
+        });
+        Ok(alarms.collect())
     }
 }
 

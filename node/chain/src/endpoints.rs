@@ -10,7 +10,7 @@ use alloy_primitives::{Address, B256, Bytes, U256};
 use core::time::Duration;
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
-use lockstep_core::time::{BlockNumber, BlockPoint};
+use lockstep_core::time::{BlockNumber, BlockPoint, BlockTimestamp};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio::time::Instant;
@@ -184,9 +184,30 @@ impl Endpoints {
     /// # Errors
     /// If none answers.
     pub async fn newest_header(&self) -> Result<Header, ChainError> {
+        Ok(self.newest().await?.0)
+    }
+
+    /// The time of the newest block; see [`Self::newest`].
+    ///
+    /// # Errors
+    /// If none answers.
+    pub async fn time(&self) -> Result<BlockTimestamp, ChainError> {
+        Ok(self.newest().await?.1)
+    }
+
+    /// The highest head that any endpoint claims, and the time of the newest block as the upper middle of what they
+    /// say: one of three moves it nowhere.
+    ///
+    /// # Errors
+    /// If none answers.
+    pub async fn newest(&self) -> Result<(Header, BlockTimestamp), ChainError> {
         let is_hashed = self.profile.has_ethereum_hash;
         let answers = self.ask_all(|endpoint| endpoint.header(BlockTag::Latest, is_hashed)).await;
-        highest(answers, Header::number)
+        let times = answers.iter().flatten().map(|header| header.point().timestamp);
+        let time = middle(times).map(|(_, upper)| upper);
+        let header = highest(answers, Header::number)?;
+        let time = time.unwrap_or(header.point().timestamp);
+        Ok((header, time))
     }
 
     /// The newest finalized block that a quorum shows, with its hash; none while too few agree.
@@ -366,6 +387,15 @@ pub(crate) fn highest<T, K: Ord>(
     }
 }
 
+/// The lower and the upper middle of what endpoints say: between them one liar among three can't get.
+pub(crate) fn middle<T: Ord + Copy>(values: impl Iterator<Item = T>) -> Option<(T, T)> {
+    let mut sorted: Vec<T> = values.collect();
+    sorted.sort_unstable();
+    let lower = sorted.len().saturating_sub(1).checked_div(2)?;
+    let upper = sorted.len().checked_div(2)?;
+    Some((*sorted.get(lower)?, *sorted.get(upper)?))
+}
+
 /// The answer that at least `needed` gave, and no other answer did.
 ///
 /// # Errors
@@ -405,5 +435,16 @@ mod tests {
             let refused = majority(answers.clone(), needed);
             assert!(matches!(refused, Err(ChainError::NoQuorum { .. })), "{answers:?}");
         }
+    }
+
+    #[test]
+    fn p96_one_of_three_moves_the_middle_nowhere_and_of_two_both_are_kept() {
+        for liar in [0, 100, u64::MAX] {
+            let (lower, upper) = middle([10, 11, liar].into_iter()).unwrap();
+            assert!((10..=11).contains(&lower) && lower == upper, "{liar}");
+        }
+        assert_eq!(middle([u64::MAX, 10].into_iter()), Some((10, u64::MAX)));
+        assert_eq!(middle([10].into_iter()), Some((10, 10)));
+        assert_eq!(middle(core::iter::empty::<u64>()), None);
     }
 }

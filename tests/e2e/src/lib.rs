@@ -3,7 +3,7 @@
 //! A library for the tests in `tests/it`: peers that break every rule ([`hostile`]), a local chain
 //! ([`anvil`]) and RPC endpoints in front of it that are strict, slow or lie ([`proxy`]), network namespaces
 //! ([`netns`]), a disk that fills up ([`small_disk`]), what a process takes of its machine ([`process`]), and
-//! whole nodes as anybody runs them ([`world`], [`node`], [`channel`]). It must never be part of a product.
+//! whole nodes and towers as anybody runs them ([`world`], [`node`], [`channel`], [`tower`]). It must never be part of a product.
 
 pub mod anvil;
 pub mod channel;
@@ -16,6 +16,7 @@ pub mod p2p_node;
 pub mod process;
 pub mod proxy;
 pub mod small_disk;
+pub mod tower;
 pub mod world;
 
 use std::time::Duration;

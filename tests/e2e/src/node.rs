@@ -44,8 +44,16 @@ pub struct Node {
     process: Option<Process>,
 }
 
-/// A running node; killed by its id when it is dropped, whatever drops it.
-struct Process(Child);
+/// A running program; killed by its id when it is dropped, whatever drops it.
+pub(crate) struct Process(pub(crate) Child);
+
+impl Process {
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").args([signal, &self.0.id().to_string()]).status();
+        assert!(sent.expect("kill runs").success(), "{signal}");
+    }
+}
 
 impl Drop for Process {
     fn drop(&mut self) {
@@ -84,17 +92,22 @@ impl Ended {
     }
 }
 
-/// The program, built beside this test.
+/// The node's program, built beside this test.
 ///
 /// # Panics
 /// When it is not there.
 pub fn binary() -> PathBuf {
+    program("lockstep")
+}
+
+/// A program that is built beside this test.
+pub(crate) fn program(name: &str) -> PathBuf {
     let own = std::env::current_exe().expect("the test's own program");
-    // target/debug/deps/it-0123 -> target/debug/lockstep
+    // target/debug/deps/it-0123 -> target/debug
     let folder = own.parent().and_then(Path::parent).expect("a target folder");
-    let binary = folder.join("lockstep");
+    let binary = folder.join(name);
     let place = binary.display();
-    assert!(binary.is_file(), "{place} is missing: 'cargo build -p lockstep' makes it");
+    assert!(binary.is_file(), "{place} is missing: 'cargo build --bin {name}' makes it");
     binary
 }
 
@@ -135,6 +148,12 @@ impl Node {
         let made = made.expect_done();
         node.account = made["account"].as_str().and_then(|it| it.parse().ok()).expect("an account");
         node
+    }
+
+    /// A new node of the same words, without anything else.
+    pub async fn reborn(&self) -> Self {
+        let options = Options { words: Some(self.words()), ..Options::default() };
+        self.world.poor_node(&options).await
     }
 
     /// Its data folder.
@@ -235,8 +254,7 @@ impl Node {
     }
 
     fn signal(&self, signal: &str) {
-        let sent = Command::new("kill").args([signal, &self.pid().to_string()]).status();
-        assert!(sent.expect("kill runs").success(), "{}: {signal}", self.name);
+        self.process.as_ref().expect("it runs").signal(signal);
     }
 
     /// SIGKILL, as a power cut of the process alone.
@@ -387,7 +405,7 @@ impl Caller {
 
 /// A port that a node keeps over restarts, so that others find it again. The system gives no such port to
 /// anybody by itself.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let mut dice = Dice::new();
     loop {
         let port = 10_000 + u16::try_from(dice.below(20_000)).expect("a port");
@@ -397,7 +415,7 @@ fn free_port() -> u16 {
     }
 }
 
-async fn run(mut command: Command) -> Ended {
+pub(crate) async fn run(mut command: Command) -> Ended {
     let output = tokio::task::spawn_blocking(move || command.output()).await;
     let output = output.expect("no panic").expect("the program runs");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

@@ -13,7 +13,7 @@ use lockstep_chain::port::{AccountSigner, LocalAccount};
 use lockstep_chain::profile::Network;
 use lockstep_signer::KeyRing;
 
-use super::{RunError, account_index};
+use super::{RunError, escape_index};
 use crate::config::L1Config;
 use crate::watch::EscapeSetup;
 
@@ -41,7 +41,7 @@ pub(super) fn setup(
         Stack::Optimism => Arc::new(Optimism::new(l1.clone(), l2.clone(), network)),
         Stack::Arbitrum => Arc::new(Arbitrum::new(network, l1.clone(), l2.clone())),
     };
-    let account = keys.account(account_index(l1_chain_id, 0))?;
+    let account = keys.account(escape_index(l2_chain_id))?;
     let shown = account.address().to_string();
     let account: Arc<dyn AccountSigner> =
         Arc::new(LocalAccount::from_secret(&account.expose_secret())?);

@@ -1,18 +1,18 @@
 //! Closes: kept as soon as they are seen, answered when it is our turn, forgotten when they are over.
 
+use std::collections::BTreeMap;
+
 use alloy_primitives::B256;
 use futures::future::join_all;
 use lockstep_chain::submitter::Order;
-use lockstep_core::chain::{
-    ChainCall, CloseSighting, EventPosition, Evidence, Obligation, ObligationKey, ObligationKind,
-    StoredPoint,
-};
-use lockstep_core::dispute::{Response, respond, stagger};
-use lockstep_core::ids::{ChannelId, Side, Version};
-use lockstep_core::terms::Terms;
-use lockstep_core::time::{BlockPoint, BlockTimestamp, Finality};
+use lockstep_core::chain::{ChainCall, Evidence, Obligation, ObligationKey, ObligationKind};
+use lockstep_core::dispute::{Response, stagger};
+use lockstep_core::ids::{ChannelId, Version};
+use lockstep_core::time::BlockTimestamp;
 use lockstep_p2p::tower::message::ActedStage;
 
+use super::armed::{Armed, Shown};
+use super::escape::Way;
 use super::{Recheck, Watch, WatchError};
 use crate::news::News;
 use crate::record::{Record, SeenClose};
@@ -21,28 +21,12 @@ use crate::store::Changes;
 /// Closes whose rows are written at a time: they share a disk write.
 const KEPT_AT_ONCE: usize = 128;
 
-/// A close that is not over.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Armed {
-    pub(super) close: SeenClose,
-    pub(super) terms: Terms,
-    /// Whether it was shown long after its own time.
-    pub(super) is_backdated: bool,
-    period: u32,
-    due: BlockTimestamp,
-    /// What was ordered last for it.
-    ordered: Version,
-    is_half_told: bool,
-}
-
 impl Watch {
     /// A client has left something while its channel closes.
     pub(super) async fn recheck(&mut self, recheck: Recheck) {
         let Recheck { channel_id, version, closes_at } = recheck;
         if let Some(armed) = self.closes.get_mut(&channel_id) {
-            armed.close.version = armed.close.version.max(version);
             armed.ordered = Version::ZERO;
-            return;
         }
         let close = SeenClose { version, closes_at, transaction: B256::ZERO };
         self.seen(vec![(channel_id, close)]).await;
@@ -61,21 +45,26 @@ impl Watch {
 
     /// Closes are in sight: they are kept before anything is done about them, many in one disk write.
     pub(super) async fn seen(&mut self, closes: Vec<(ChannelId, SeenClose)>) {
-        let is_news = |(channel_id, close): &(ChannelId, SeenClose)| {
-            self.closes.get(channel_id).is_none_or(|armed| {
-                armed.close.closes_at != close.closes_at || armed.close.version < close.version
-            })
-        };
-        let news: Vec<_> = closes.into_iter().filter(is_news).collect();
+        let now = self.head.timestamp;
+        let mut news: BTreeMap<ChannelId, Shown> = BTreeMap::new();
+        for (channel_id, close) in closes {
+            let armed = || self.closes.get(&channel_id).map(|armed| armed.shown);
+            let next = match news.get(&channel_id).copied().or_else(armed) {
+                Some(known) => known.with(close, now),
+                None => Some(Shown::first(close)),
+            };
+            news.extend(next.map(|next| (channel_id, next)));
+        }
+        let news: Vec<(ChannelId, Shown)> = news.into_iter().collect();
         for chunk in news.chunks(KEPT_AT_ONCE) {
-            let kept = chunk.iter().map(|(channel_id, close)| self.keep(*channel_id, *close));
+            let kept = chunk.iter().map(|(channel_id, shown)| self.keep(*channel_id, shown.close));
             let records = join_all(kept).await;
-            for ((channel_id, close), record) in chunk.iter().zip(records) {
+            for ((channel_id, shown), record) in chunk.iter().zip(records) {
                 let Some(record) = record else { continue };
                 let is_new = !self.closes.contains_key(channel_id);
-                self.arm(*channel_id, *close, &record, self.head.timestamp);
+                self.arm(*channel_id, *shown, &record, now);
                 if is_new {
-                    self.acted(*channel_id, *close, &record, ActedStage::Seen, None).await;
+                    self.acted(*channel_id, shown.close, &record, ActedStage::Seen, None).await;
                 }
             }
         }
@@ -103,27 +92,32 @@ impl Watch {
     pub(super) fn arm(
         &mut self,
         channel_id: ChannelId,
-        close: SeenClose,
+        shown: Shown,
         record: &Record,
         first_seen: BlockTimestamp,
     ) {
-        let period = record.appointment.terms.challenge_period;
-        let SeenClose { closes_at, transaction, .. } = close;
-        let due = match (self.closes.get(&channel_id), self.stagger) {
-            // A newer event of the same close changes nothing about whose turn it is.
-            (Some(armed), _) if armed.close.closes_at == closes_at => armed.due,
-            (_, Some(tower)) => stagger(closes_at, period, first_seen, transaction, tower),
-            (_, None) => BlockTimestamp(0),
-        };
-        let same = self.closes.get(&channel_id).filter(|armed| armed.close.closes_at == closes_at);
-        let (ordered, is_half_told) =
-            same.map_or((Version::ZERO, false), |armed| (armed.ordered, armed.is_half_told));
-        let is_backdated = match same {
-            Some(armed) => armed.is_backdated,
-            None => self.is_backdated(closes_at, period),
-        };
         let terms = record.appointment.terms;
-        let armed = Armed { close, terms, is_backdated, period, due, ordered, is_half_told };
+        let SeenClose { closes_at, transaction, .. } = shown.close;
+        let period = terms.challenge_period;
+        let turn = match self.stagger {
+            Some(tower) => stagger(closes_at, period, first_seen, transaction, tower),
+            None => BlockTimestamp(0),
+        };
+        // Whatever is shown of it later, our turn is not later. What is ordered already is not ordered twice.
+        let known = self.closes.get(&channel_id);
+        let armed = match known.filter(|armed| !armed.shown.is_over(first_seen)) {
+            Some(armed) => {
+                Armed { shown, due: turn.min(armed.due), ordered: Version::ZERO, ..*armed }
+            }
+            None => Armed {
+                shown,
+                terms,
+                first_seen_on_l1: None,
+                due: turn,
+                ordered: Version::ZERO,
+                is_half_told: false,
+            },
+        };
         self.closes.insert(channel_id, armed);
     }
 
@@ -131,7 +125,7 @@ impl Watch {
     pub(super) async fn answer(&mut self) -> Result<(), WatchError> {
         let now = self.head.timestamp;
         // Turns come by L1's clock, too: the rollup's stands still with its sequencer.
-        let clock = self.way.as_ref().map_or(now, |way| way.time().max(now));
+        let clock = self.way.as_ref().and_then(Way::time).map_or(now, |time| time.max(now));
         let due: Vec<(ChannelId, Armed)> = self
             .closes
             .iter()
@@ -151,8 +145,7 @@ impl Watch {
                 }
             };
             let best = record.appointment.state.version;
-            let sighting = sighting_of(armed.close, self.head);
-            match respond(&sighting, best, now) {
+            match armed.shown.response(best, self.head) {
                 Response::Challenge { version, before } => {
                     let obligation = challenge(channel_id, &record, version, before);
                     orders.push(self.order(obligation, &record));
@@ -176,11 +169,12 @@ impl Watch {
     async fn tell_of_halves(&mut self, now: BlockTimestamp) {
         let mut late = Vec::new();
         for (channel_id, armed) in &mut self.closes {
-            let half = u64::from(armed.period).div_euclid(2);
-            let is_late = now.checked_add_secs(half).is_none_or(|at| at >= armed.close.closes_at);
+            let half = u64::from(armed.terms.challenge_period).div_euclid(2);
+            let closes_at = armed.shown.deadline(now);
+            let is_late = now.checked_add_secs(half).is_none_or(|at| at >= closes_at);
             if is_late && armed.ordered > Version::ZERO && !armed.is_half_told {
                 armed.is_half_told = true;
-                late.push((*channel_id, armed.close.closes_at));
+                late.push((*channel_id, closes_at));
             }
         }
         for (channel_id, before) in late {
@@ -211,17 +205,6 @@ impl Watch {
             self.tell(News::Failed { channel_id, settled, held }).await;
         }
         Ok(())
-    }
-}
-
-fn sighting_of(close: SeenClose, head: BlockPoint) -> CloseSighting {
-    CloseSighting {
-        point: StoredPoint { version: close.version, ..StoredPoint::default() },
-        closes_at: close.closes_at,
-        initiator: Side::One,
-        position: EventPosition::default(),
-        first_seen: head,
-        finality: Finality::Seen,
     }
 }
 

@@ -62,9 +62,12 @@ impl Watch {
 
     /// An alarm is told when it begins; a cause that lasts is told once.
     pub(super) async fn raise(&mut self, alarm: Alarm) {
-        let cause = Cause::of(&alarm);
+        self.raise_news(Cause::of(&alarm), News::Chain(alarm)).await;
+    }
+
+    pub(super) async fn raise_news(&mut self, cause: Cause, news: News) {
         if self.raised.insert(cause, self.polls).is_none() {
-            self.tell(News::Chain(alarm)).await;
+            self.tell(news).await;
         }
     }
 
@@ -80,8 +83,8 @@ impl Watch {
         stage: ActedStage,
         tx_hash: Option<B256>,
     ) {
-        let seen_version =
-            self.closes.get(&key.channel_id).map_or(Version::ZERO, |armed| armed.close.version);
+        let shown = self.closes.get(&key.channel_id).map(|armed| armed.shown.close.version);
+        let seen_version = shown.unwrap_or(Version::ZERO);
         let (channel_id, posted_version) = (key.channel_id, key.version);
         let acted = Acted { channel_id, seen_version, posted_version, tx_hash, stage };
         self.tell(News::Acted(acted)).await;
@@ -130,7 +133,7 @@ impl Watch {
 
     pub(super) async fn show(&self, is_following: bool) {
         // Promises are dated by this: no date is better than one of no block.
-        let Ok(head) = self.endpoints.newest_header().await else {
+        let Ok((head, time)) = self.endpoints.newest().await else {
             self.board.lost();
             return;
         };
@@ -146,7 +149,7 @@ impl Watch {
             gas_reserve: self.reserve,
             is_following,
         };
-        self.board.set(health, point.timestamp);
+        self.board.set(health, time);
     }
 
     /// What nobody fetches is dropped: the store has what must not be lost.

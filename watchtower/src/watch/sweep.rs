@@ -84,10 +84,8 @@ impl Watch {
                 }
             }
         }
-        let is_unknown = |(id, _, closes_at): &(ChannelId, Version, BlockTimestamp)| {
-            self.closes.get(id).is_none_or(|armed| armed.close.closes_at != *closes_at)
-        };
-        let news = found.into_iter().filter(is_unknown).map(|(id, version, closes_at)| {
+        // What shows nothing new is left out there.
+        let news = found.into_iter().map(|(id, version, closes_at)| {
             (id, SeenClose { version, closes_at, transaction: B256::ZERO })
         });
         let news = news.collect();

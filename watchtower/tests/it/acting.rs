@@ -1,53 +1,17 @@
 //! Closes, and what the tower does about them.
 
-use alloy_primitives::{Address, B256};
-use lockstep_chain::convert;
 use lockstep_core::chain::{ChainCall, CloseMode};
-use lockstep_core::dispute::stagger;
-use lockstep_core::ids::{Side, Version};
-use lockstep_core::receipt::{ReceiptVerdict, SignedReceipt, Tombstone};
-use lockstep_core::time::BlockTimestamp;
-use lockstep_p2p::tower::PutOutcome;
+use lockstep_core::ids::Version;
+use lockstep_core::receipt::ReceiptVerdict;
 use lockstep_p2p::tower::message::ActedStage;
 use lockstep_watchtower::news::News;
 
 use crate::anvil::FINALITY;
 use crate::kit::{
-    Client, LANES, acted, appointment, domain, mine_until, policy, sent_by, tower, tower_with,
+    Client, acted, domain, is_at, leave, mine_until, mine_until_told, patient_tower, policy, sent,
+    settle, tower, tower_with, until_heard,
 };
-use crate::scene::{Channel, PERIOD, Scene};
-
-async fn leave(client: &Client, scene: &Scene, channel: &Channel, version: u64) -> SignedReceipt {
-    let left = appointment(scene, channel, version, 20);
-    let access = client.watch(scene, channel, Side::Two);
-    match client.link.put(left, access).await.unwrap() {
-        PutOutcome::Promised(receipt) => *receipt,
-        held @ PutOutcome::Held(_) => panic!("{held:?}"),
-    }
-}
-
-async fn is_at(scene: &Scene, channel: &Channel, version: u64) -> bool {
-    scene.stored(channel).await.version == version
-}
-
-/// Closes after the window, and gives what the contract keeps for ever.
-async fn settle(scene: &Scene, channel: &Channel) -> Tombstone {
-    scene.anvil.ask("evm_increaseTime", (u64::from(PERIOD),)).await;
-    scene.anvil.mine(1).await;
-    let (to, data) =
-        lockstep_chain::call::encode(&scene.contracts, &channel.terms, &ChainCall::Close, None)
-            .unwrap();
-    let tx = scene.anvil.send(scene.owner1, to, 0, data).await;
-    scene.anvil.mine(1).await;
-    scene.anvil.must_succeed(tx).await;
-    let stored = scene.stored(channel).await;
-    Tombstone {
-        mode: convert::close_mode(stored.mode).unwrap(),
-        version: Version(stored.version),
-        closes_at: Some(BlockTimestamp(stored.closesAt.to::<u64>())),
-        withdraw_version: Version(stored.withdrawVersion),
-    }
-}
+use crate::scene::{PERIOD, Scene};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn p70_p72_p81_a_stale_close_is_answered_for_a_client_that_is_away_as_its_receipt_promised() {
@@ -63,7 +27,7 @@ async fn p70_p72_p81_a_stale_close_is_answered_for_a_client_that_is_away_as_its_
     mine_until(&scene, "the answer", || is_at(&scene, &channel, 7)).await;
     mine_until(&scene, "its finality", || async { acted(&heard).contains_key(&ActedStage::Final) })
         .await;
-    assert_eq!(sent_by(&scene, LANES[0]).await + sent_by(&scene, LANES[1]).await, 1);
+    assert_eq!(sent(&scene).await, 1);
     let tombstone = settle(&scene, &channel).await;
     assert_eq!(tombstone.mode, CloseMode::Unilateral);
     let judged = receipt.judge(domain(&scene), &channel.terms, &tombstone).unwrap();
@@ -108,7 +72,7 @@ async fn p74_a_tower_that_stops_between_seeing_a_close_and_its_answer_goes_on_af
     let (second, _, _) = tower(&scene, dir.path()).await;
     mine_until(&scene, "the answer", || is_at(&scene, &channel, 7)).await;
     second.stop().await;
-    assert_eq!(sent_by(&scene, LANES[0]).await + sent_by(&scene, LANES[1]).await, 1);
+    assert_eq!(sent(&scene).await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -137,13 +101,7 @@ async fn p72_p75_a_reorg_that_drops_the_answer_or_the_close_is_followed_by_anoth
     leave(&client, &scene, &channel, 7).await;
     scene.anvil.mine(FINALITY).await;
     scene.close(&channel, 3).await;
-    let is_sent = || async { acted(&heard).contains_key(&ActedStage::Sent) };
-    let waiting = async {
-        while !is_sent().await {
-            tokio::time::sleep(crate::kit::LOOK).await;
-        }
-    };
-    tokio::time::timeout(crate::kit::PATIENCE, waiting).await.expect("the answer is sent");
+    until_heard(&heard, ActedStage::Sent).await;
     scene.anvil.mine(1).await;
     assert!(is_at(&scene, &channel, 7).await);
     // The block with the answer, and then the one with the close, are replaced by empty ones.
@@ -159,15 +117,7 @@ async fn p72_p75_a_reorg_that_drops_the_answer_or_the_close_is_followed_by_anoth
 async fn p71_p82_an_honest_close_and_one_that_another_tower_has_answered_cost_nothing() {
     let scene = Scene::start().await;
     let dir = tempfile::tempdir().unwrap();
-    // Its turn comes hours after the close, as the chain counts.
-    let own = (1..=u8::MAX)
-        .map(Address::repeat_byte)
-        .find(|own| {
-            let closes_at = BlockTimestamp(u64::from(PERIOD));
-            let tx = B256::repeat_byte(1);
-            stagger(closes_at, PERIOD, BlockTimestamp(0), tx, *own) > BlockTimestamp(0)
-        })
-        .unwrap();
+    let own = patient_tower();
     let (tower, address, heard) = tower_with(&scene, dir.path(), policy(), Some(own)).await;
     let (honest, stale) = (scene.open(1).await, scene.open(2).await);
     let client = Client::connect(&address, 1).await;
@@ -197,7 +147,7 @@ async fn p71_p82_an_honest_close_and_one_that_another_tower_has_answered_cost_no
         scene.stored(&honest).await.mode > 0 && tower.totals().await.unwrap().closes <= 1
     })
     .await;
-    assert_eq!(sent_by(&scene, LANES[0]).await + sent_by(&scene, LANES[1]).await, 0);
+    assert_eq!(sent(&scene).await, 0);
     tower.stop().await;
 }
 
@@ -216,8 +166,8 @@ async fn p81_a_promise_that_was_broken_is_said_and_proved_by_the_receipt() {
     let failed = ReceiptVerdict::Failed { settled: Version(3), promised: Version(7) };
     assert_eq!(receipt.judge(domain(&scene), &channel.terms, &tombstone), Ok(failed));
     let (second, _, heard) = tower(&scene, dir.path()).await;
-    mine_until(&scene, "the operator hears", || async {
-        heard.lock().unwrap().iter().any(|news| matches!(news, News::Failed { .. }))
+    mine_until_told(&scene, &heard, "the operator hears", |news| {
+        matches!(news, News::Failed { .. })
     })
     .await;
     second.stop().await;

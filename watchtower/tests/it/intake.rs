@@ -9,7 +9,9 @@ use lockstep_p2p::tower::message::{Access, RefusalCode};
 use lockstep_p2p::tower::{CallError, PutOutcome};
 use lockstep_watchtower::intake::Policy;
 
-use crate::kit::{Client, appointment, domain, head, policy, tower, tower_with};
+use crate::kit::{
+    Client, appointment, domain, head, is_at, leave, mine_until, policy, sent, tower, tower_with,
+};
 use crate::scene::{PERIOD, Scene};
 
 fn code(error: &CallError) -> RefusalCode {
@@ -216,5 +218,30 @@ async fn p47_a_tower_says_which_life_of_the_journal_it_has_seen_and_p63_remember
     client.link.put(left, client.watch(&scene, &channel, Side::Two)).await.unwrap();
     let restored = Client::connect_with(&address, 1, Some(head(3))).await;
     assert_eq!(restored.link.subscribe(1).await.unwrap().seen_head, Some(head(5)));
+    tower.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p84_a_client_that_closes_and_leaves_newer_and_newer_states_costs_two_answers() {
+    let scene = Scene::start().await;
+    let dir = tempfile::tempdir().unwrap();
+    let (tower, address, _) = tower(&scene, dir.path()).await;
+    let channel = scene.open(1).await;
+    let client = Client::connect(&address, 1).await;
+    let access = client.watch(&scene, &channel, Side::Two);
+    leave(&client, &scene, &channel, 7).await;
+    scene.close(&channel, 3).await;
+    mine_until(&scene, "the answer", || is_at(&scene, &channel, 7)).await;
+    for version in [8, 9] {
+        leave(&client, &scene, &channel, version).await;
+        mine_until(&scene, "the next answer", || is_at(&scene, &channel, version)).await;
+    }
+    let tenth = appointment(&scene, &channel, 10, 20);
+    assert_eq!(refused(&client, tenth.clone(), access).await, RefusalCode::RateLimited);
+    assert_eq!(refused(&client, tenth, access).await, RefusalCode::RateLimited);
+    scene.anvil.mine(3).await;
+    assert_eq!(sent(&scene).await, 3);
+    // What is held is promised as before, to whoever asks.
+    leave(&client, &scene, &channel, 9).await;
     tower.stop().await;
 }

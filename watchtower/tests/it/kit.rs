@@ -6,30 +6,39 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use alloy::signers::SignerSync;
-use alloy_primitives::Address;
+use alloy_primitives::{Address, B256};
+use lockstep_chain::convert;
+use lockstep_chain::endpoint::{Endpoint, RequestLimits};
+use lockstep_chain::endpoints::Endpoints;
 use lockstep_chain::follower::Start;
 use lockstep_chain::port::{AccountSigner, LocalAccount};
+use lockstep_chain::rpc::At;
 use lockstep_core::adjudicator::Signatures;
 use lockstep_core::appointment::{Appointment, SealedLocks, TowerAccess, TowerAction};
+use lockstep_core::chain::ChainCall;
 use lockstep_core::digest::SigningDomain;
-use lockstep_core::ids::{Domain, NodeId, Side};
+use lockstep_core::dispute::stagger;
+use lockstep_core::ids::{Domain, NodeId, Side, Version};
 use lockstep_core::money::Amount;
+use lockstep_core::receipt::{SignedReceipt, Tombstone};
 use lockstep_core::signature::{SignerKey, StateSignature};
-use lockstep_core::time::EngineTime;
+use lockstep_core::time::{BlockTimestamp, EngineTime};
 use lockstep_p2p::TransportIdentity;
 use lockstep_p2p::handshake::{Handshake, JournalHead};
 use lockstep_p2p::port::{Clock, NodeKey, OsEntropy, SigningRefused};
 use lockstep_p2p::tower::message::{Access, Acted, ActedStage, Push};
-use lockstep_p2p::tower::{Pushes, TowerAddress, TowerClient, TowerLimits, TowerLink, TowerOrder};
+use lockstep_p2p::tower::{
+    Pushes, PutOutcome, TowerAddress, TowerClient, TowerLimits, TowerLink, TowerOrder,
+};
 use lockstep_signer::KeyRing;
 use lockstep_signer::phrase::Phrase;
 use lockstep_signer::secret::PinPolicy;
 use lockstep_watchtower::intake::Policy;
 use lockstep_watchtower::news::News;
 use lockstep_watchtower::tower::{Tower, TowerSetup};
-use lockstep_watchtower::watch::WatchSetup;
+use lockstep_watchtower::watch::{EscapeSetup, WatchSetup};
 
-use crate::scene::{Channel, Scene, key};
+use crate::scene::{Channel, PERIOD, Scene, key, profile};
 
 /// How long anything may take before a test gives up on it.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -63,26 +72,60 @@ pub fn policy() -> Policy {
     Policy { min_window_secs: 1_000, ..Policy::default() }
 }
 
+/// A tower over the endpoints of a scene.
 pub async fn tower_with(
     scene: &Scene,
     dir: &Path,
     policy: Policy,
     stagger: Option<Address>,
 ) -> (Tower, TowerAddress, Heard) {
+    tower_at(scene, dir, scene.endpoints(), policy, stagger, None).await
+}
+
+/// A tower with endpoints of one's choice, of which any may be dead or lie.
+pub async fn tower_over(
+    scene: &Scene,
+    dir: &Path,
+    urls: &[&str],
+    stagger: Option<Address>,
+) -> (Tower, TowerAddress, Heard) {
+    let (timeout, backoff) = (Duration::from_millis(500), Duration::from_millis(10));
+    let limits = RequestLimits { timeout, retries: 0, backoff };
+    let all = urls.iter().map(|url| Endpoint::new(url, limits).unwrap()).collect();
+    let endpoints = Endpoints::new(all, profile(1)).unwrap();
+    tower_at(scene, dir, endpoints, policy(), stagger, None).await
+}
+
+/// A tower that can also answer through L1.
+pub async fn tower_beside_l1(
+    scene: &Scene,
+    dir: &Path,
+    escape: EscapeSetup,
+) -> (Tower, TowerAddress, Heard) {
+    tower_at(scene, dir, scene.endpoints(), policy(), None, Some(escape)).await
+}
+
+async fn tower_at(
+    scene: &Scene,
+    dir: &Path,
+    endpoints: Endpoints,
+    policy: Policy,
+    stagger: Option<Address>,
+    escape: Option<EscapeSetup>,
+) -> (Tower, TowerAddress, Heard) {
     let mut accounts: Vec<Arc<dyn AccountSigner>> = Vec::new();
     for lane in LANES {
-        let account = LocalAccount::from_secret(&[lane; 32]).unwrap();
-        scene.anvil.fund(account.address()).await;
-        accounts.push(Arc::new(account));
+        scene.anvil.fund(lane_address(lane)).await;
+        accounts.push(Arc::new(LocalAccount::from_secret(&[lane; 32]).unwrap()));
     }
     let watch = WatchSetup {
-        endpoints: scene.endpoints(),
+        endpoints,
         contracts: scene.contracts,
         start: Start::Now,
         accounts,
         max_cost: Amount::from(10_u128.pow(17)),
         stagger,
-        escape: None,
+        escape,
     };
     let setup = TowerSetup {
         keys: keys(0x70),
@@ -105,6 +148,15 @@ pub async fn tower_with(
 
 pub async fn tower(scene: &Scene, dir: &Path) -> (Tower, TowerAddress, Heard) {
     tower_with(scene, dir, policy(), None).await
+}
+
+/// A tower whose turn comes some time after a close, as the chain counts.
+pub fn patient_tower() -> Address {
+    let closes_at = BlockTimestamp(u64::from(PERIOD));
+    let tx = B256::repeat_byte(1);
+    let turn = |own| stagger(closes_at, PERIOD, BlockTimestamp(0), tx, own);
+    let mut towers = (1..=u8::MAX).map(Address::repeat_byte);
+    towers.find(|own| turn(*own) > BlockTimestamp(0)).unwrap()
 }
 
 struct SessionKey {
@@ -217,6 +269,25 @@ pub fn appointment(scene: &Scene, channel: &Channel, version: u64, net: i128) ->
     }
 }
 
+/// Closes after the window, and gives what the contract keeps for ever.
+pub async fn settle(scene: &Scene, channel: &Channel) -> Tombstone {
+    scene.anvil.ask("evm_increaseTime", (u64::from(PERIOD),)).await;
+    scene.anvil.mine(1).await;
+    let (to, data) =
+        lockstep_chain::call::encode(&scene.contracts, &channel.terms, &ChainCall::Close, None)
+            .unwrap();
+    let tx = scene.anvil.send(scene.owner1, to, 0, data).await;
+    scene.anvil.mine(1).await;
+    scene.anvil.must_succeed(tx).await;
+    let stored = scene.stored(channel).await;
+    Tombstone {
+        mode: convert::close_mode(stored.mode).unwrap(),
+        version: Version(stored.version),
+        closes_at: Some(BlockTimestamp(stored.closesAt.to::<u64>())),
+        withdraw_version: Version(stored.withdrawVersion),
+    }
+}
+
 /// Mines a block at each look until something is so.
 pub async fn mine_until<F: Future<Output = bool>>(
     scene: &Scene,
@@ -232,11 +303,57 @@ pub async fn mine_until<F: Future<Output = bool>>(
     assert!(tokio::time::timeout(PATIENCE, waiting).await.is_ok(), "{what} never came to be");
 }
 
-/// How many transactions an account has sent.
-pub async fn sent_by(scene: &Scene, lane: u8) -> u64 {
-    let account = LocalAccount::from_secret(&[lane; 32]).unwrap().address();
-    let at = lockstep_chain::rpc::At::Latest;
-    scene.anvil.rpc.nonce(account, at).await.unwrap()
+/// The address of one of the tower's accounts.
+pub fn lane_address(lane: u8) -> Address {
+    LocalAccount::from_secret(&[lane; 32]).unwrap().address()
+}
+
+/// How many transactions the tower has sent.
+pub async fn sent(scene: &Scene) -> u64 {
+    let mut sum = 0;
+    for lane in LANES {
+        sum += scene.anvil.rpc.nonce(lane_address(lane), At::Latest).await.unwrap();
+    }
+    sum
+}
+
+/// Side 2 leaves a state and gets its promise.
+pub async fn leave(
+    client: &Client,
+    scene: &Scene,
+    channel: &Channel,
+    version: u64,
+) -> SignedReceipt {
+    let left = appointment(scene, channel, version, 20);
+    match client.link.put(left, client.watch(scene, channel, Side::Two)).await.unwrap() {
+        PutOutcome::Promised(receipt) => *receipt,
+        held @ PutOutcome::Held(_) => panic!("{held:?}"),
+    }
+}
+
+/// Whether the chain stores this version.
+pub async fn is_at(scene: &Scene, channel: &Channel, version: u64) -> bool {
+    scene.stored(channel).await.version == version
+}
+
+/// Waits until something is so; no block comes meanwhile.
+pub async fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+    let waiting = async {
+        while !is_so() {
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    assert!(tokio::time::timeout(PATIENCE, waiting).await.is_ok(), "{what} never came to be");
+}
+
+/// Waits until the operator has heard of a stage; no block comes meanwhile.
+pub async fn until_heard(heard: &Heard, stage: ActedStage) {
+    wait_until(&format!("{stage:?}"), || acted(heard).contains_key(&stage)).await;
+}
+
+/// Mines until the operator has heard of something of this kind.
+pub async fn mine_until_told(scene: &Scene, heard: &Heard, what: &str, is_it: fn(&News) -> bool) {
+    mine_until(scene, what, || async { heard.lock().unwrap().iter().any(is_it) }).await;
 }
 
 pub fn head(epoch: u64) -> JournalHead {

@@ -1,8 +1,7 @@
 //! How much gas a call needs, and what it pays for its data beside gas.
 
 use super::estimate::usual_gas;
-use super::now::middle;
-use crate::endpoints::{Answers, Endpoints, highest};
+use crate::endpoints::{Answers, Endpoints, highest, middle};
 use crate::error::ChainError;
 use crate::profile::{DataFee, Network};
 use crate::rpc::{At, CallRequest};

@@ -5,7 +5,7 @@
 //! true (see [`super::offer`]).
 
 use super::fee::Fees;
-use crate::endpoints::Endpoints;
+use crate::endpoints::{Endpoints, middle};
 use crate::error::ChainError;
 use crate::rpc::{BlockTag, Header};
 use alloy_primitives::B256;
@@ -90,29 +90,9 @@ impl Now {
     }
 }
 
-/// The lower and the upper middle of what endpoints say: between them one liar among three can't get.
-pub(super) fn middle<T: Ord + Copy>(values: impl Iterator<Item = T>) -> Option<(T, T)> {
-    let mut sorted: Vec<T> = values.collect();
-    sorted.sort_unstable();
-    let lower = sorted.len().saturating_sub(1).checked_div(2)?;
-    let upper = sorted.len().checked_div(2)?;
-    Some((*sorted.get(lower)?, *sorted.get(upper)?))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn p96_one_of_three_moves_the_middle_nowhere_and_of_two_both_are_kept() {
-        for liar in [0, 100, u64::MAX] {
-            let (lower, upper) = middle([10, 11, liar].into_iter()).unwrap();
-            assert!((10..=11).contains(&lower) && lower == upper, "{liar}");
-        }
-        assert_eq!(middle([u64::MAX, 10].into_iter()), Some((10, u64::MAX)));
-        assert_eq!(middle([10].into_iter()), Some((10, 10)));
-        assert_eq!(middle(core::iter::empty::<u64>()), None);
-    }
 
     #[test]
     fn p76_patience_ends_by_any_endpoint_s_own_count_whatever_another_pretends() {

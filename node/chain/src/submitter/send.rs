@@ -329,7 +329,7 @@ impl<S: ObligationStore> Submitter<S> {
         if !has_waited && !is_priced_out && !is_in_the_way {
             return Ok(());
         }
-        let need = Need { gas: slot.gas, data_fee: U256::ZERO };
+        let need = Need { gas: self.gas_again(job, account, slot).await, data_fee: U256::ZERO };
         let cap = job.cap(&need).max(behind.max_fee);
         let wanted = job.offer(&need, now).max(behind);
         if wanted.max_fee <= slot.fees.max_fee && slot.raw.is_some() && !is_priced_out {
@@ -346,8 +346,25 @@ impl<S: ObligationStore> Submitter<S> {
         let Some(range) = self.affordable(account, &need, range, events).await? else {
             return Ok(());
         };
-        let next = Slot { sent_at: now.heads.clone(), ..slot.clone() };
+        let next = Slot { sent_at: now.heads.clone(), gas: need.gas, ..slot.clone() };
         self.climb(index, nonce, next, job, range, events).await
+    }
+
+    /// The gas of what is offered again. A batch may have fewer rows by now, and a budget as much smaller: with the gas
+    /// of all of them it could not be offered for more.
+    async fn gas_again(&self, job: &Job, account: Address, slot: &Slot) -> u64 {
+        if !matches!(job.content, Content::Batch(_)) {
+            return slot.gas;
+        }
+        let Payload { to, value, data } = job.payload.clone();
+        let request = CallRequest { from: Some(account), to, data, value: Some(value) };
+        match gas::need(&self.endpoints, &request, job.bounds).await {
+            Ok(need) => need.gas.min(slot.gas),
+            Err(error) => {
+                tracing::info!(%error, "a batch keeps the gas that it had");
+                slot.gas
+            }
+        }
     }
 
     /// Signs, makes durable, sends: in this order.

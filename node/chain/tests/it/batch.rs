@@ -210,3 +210,39 @@ async fn p76_channels_of_unlike_budgets_do_not_share_a_transaction() {
         assert_eq!(scene.stored(channel).await.version, version);
     }
 }
+
+#[tokio::test]
+async fn p76_what_is_left_of_a_batch_can_pay_as_much_per_gas_as_the_whole_one() {
+    let scene = Scene::start().await;
+    let closes = stale_closes(&scene, 1..=9).await;
+    let disk = Disk::default();
+    let mut submitter = submitter(&scene, scene.endpoints(), &disk, &LANES).await;
+    for (channel, closes_at) in &closes {
+        // Thirty gwei for a challenge alone; eight for one with the gas of nine.
+        let challenge = channel.challenge(5, *closes_at);
+        submitter.submit(order(channel, challenge, 4_000_000_000_000_000)).await.unwrap();
+    }
+    assert_eq!(transactions(&submitter.step().await.unwrap()).len(), 1);
+    // Others answer all but the last, finally, while the price is above what the batch offers.
+    let price = 15_000_000_000;
+    let (last, others) = closes.split_last().unwrap();
+    for (channel, _) in others {
+        let call = ChainCall::Challenge(channel.evidence(5, 20));
+        let (to, data) =
+            lockstep_chain::call::encode(&scene.contracts, &channel.terms, &call, None).unwrap();
+        scene.anvil.send(scene.owner2, to, 0, data).await;
+    }
+    for _ in 0..=FINALITY {
+        scene.anvil.spike(price).await;
+        scene.anvil.mine(1).await;
+    }
+    assert_eq!(scene.stored(&last.0).await.version, 3);
+    let events = submitter.step().await.unwrap();
+    assert_eq!(submitter.owed().count(), 1, "{events:?}");
+    for _ in 0..3 {
+        submitter.step().await.unwrap();
+        scene.anvil.spike(price).await;
+        scene.anvil.mine(1).await;
+    }
+    assert_eq!(scene.stored(&last.0).await.version, 5);
+}

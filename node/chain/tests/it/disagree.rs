@@ -255,7 +255,7 @@ async fn p42_p12_a_close_that_one_endpoint_invents_ends_once_the_channel_has_sta
     let scene = Scene::start().await;
     let channel = scene.open(1).await;
     scene.anvil.mine(FINALITY).await;
-    let liar = Proxy::start(&scene.anvil.url, Lie::Closing).await;
+    let liar = Proxy::start(&scene.anvil.url, Lie::Closing(3)).await;
     let both = endpoints(&[&liar.url, &scene.anvil.url], 2);
     let mut follower = scene.follower(both, &[&channel]).await;
     follower.poll().await.unwrap();

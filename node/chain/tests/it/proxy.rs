@@ -47,8 +47,8 @@ pub(crate) enum Lie {
     DearGas,
     /// The newest block is in the far future, and every call would succeed.
     Early,
-    /// Every channel is closing, as the newest block has it.
-    Closing,
+    /// Every channel is closing at this version, as the newest block has it.
+    Closing(u64),
     /// Every request is taken, and none is answered.
     Silent,
     /// Whoever asks for logs waits for ever.
@@ -63,6 +63,8 @@ pub(crate) struct Proxy {
     pub(crate) url: String,
     lie: Arc<Mutex<Lie>>,
     asked: Arc<AtomicUsize>,
+    #[allow(dead_code, reason = "tests of other crates count them")]
+    closes: Arc<AtomicUsize>,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -79,15 +81,17 @@ impl Proxy {
         let lie = Arc::new(Mutex::new(lie));
         let (shared, upstream) = (lie.clone(), upstream.trim_start_matches("http://").to_owned());
         let asked = Arc::new(AtomicUsize::new(0));
-        let counter = asked.clone();
+        let (counter, closes) = (asked.clone(), Arc::new(AtomicUsize::new(0)));
+        let closed = closes.clone();
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 counter.fetch_add(1, Ordering::Relaxed);
                 let (lie, upstream) = (*shared.lock().unwrap(), upstream.clone());
-                tokio::spawn(async move { serve(stream, &upstream, lie).await });
+                let closed = closed.clone();
+                tokio::spawn(async move { serve(stream, &upstream, lie, &closed).await });
             }
         });
-        Self { url, lie, asked, task }
+        Self { url, lie, asked, closes, task }
     }
 
     /// How often it was asked.
@@ -95,12 +99,18 @@ impl Proxy {
         self.asked.load(Ordering::Relaxed)
     }
 
+    /// How often it has shown a close that is none to whoever asked for many channels at once.
+    #[allow(dead_code, reason = "tests of other crates count them")]
+    pub(crate) fn false_closes(&self) -> usize {
+        self.closes.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn set(&self, lie: Lie) {
         *self.lie.lock().unwrap() = lie;
     }
 }
 
-async fn serve(mut stream: TcpStream, upstream: &str, lie: Lie) {
+async fn serve(mut stream: TcpStream, upstream: &str, lie: Lie, closes: &AtomicUsize) {
     let Some(body) = http::read(&mut stream).await else { return };
     let request: Value = serde_json::from_slice(&body).unwrap();
     let answer = match request.as_array() {
@@ -108,6 +118,7 @@ async fn serve(mut stream: TcpStream, upstream: &str, lie: Lie) {
             let mut answers = Vec::new();
             for one in batch {
                 answers.push(answer(one, upstream, lie).await);
+                closes.fetch_add(is_false_close(one, lie).into(), Ordering::Relaxed);
             }
             Value::Array(answers)
         }
@@ -149,9 +160,9 @@ async fn answer(request: &Value, upstream: &str, lie: Lie) -> Value {
         (Lie::CheapGas, "eth_estimateGas") => done(json!("0x5208")),
         (Lie::DearGas, "eth_estimateGas") => done(json!("0x3d0900")),
         (Lie::Early, "eth_estimateGas") => done(json!("0x186a0")),
-        (Lie::Closing, "eth_call") if request["params"][1] == "latest" => {
+        (Lie::Closing(version), "eth_call") if is_false_close(request, lie) => {
             let mut answer = forward(request, upstream).await;
-            close(&mut answer["result"]);
+            close(&mut answer["result"], version);
             answer
         }
         (Lie::Silent, _) | (Lie::SilentLogs, "eth_getLogs") => std::future::pending().await,
@@ -162,6 +173,11 @@ async fn answer(request: &Value, upstream: &str, lie: Lie) -> Value {
         }
         _ => forward(request, upstream).await,
     }
+}
+
+fn is_false_close(request: &Value, lie: Lie) -> bool {
+    let is_status = request["method"] == "eth_call" && request["params"][1] == "latest";
+    matches!(lie, Lie::Closing(_)) && is_status
 }
 
 fn forgery_of(lie: Lie) -> Option<Forgery> {
@@ -183,7 +199,7 @@ fn forgery_of(lie: Lie) -> Option<Forgery> {
         | Lie::CheapGas
         | Lie::DearTip
         | Lie::DearGas
-        | Lie::Closing
+        | Lie::Closing(_)
         | Lie::Silent
         | Lie::SilentLogs => None,
     }
@@ -198,11 +214,11 @@ async fn forward(request: &Value, upstream: &str) -> Value {
 }
 
 /// A stored channel as a close would leave it.
-fn close(result: &mut Value) {
+fn close(result: &mut Value, version: u64) {
     let data: Bytes = serde_json::from_value(result.clone()).unwrap();
     let Some(mut channel) = lockstep_chain::decode::channel(&data) else { return };
     channel.status = 3;
-    channel.version = 3;
+    channel.version = version;
     channel.initiatingSide = 1;
     channel.closesAt = alloy_primitives::aliases::U40::from(1_u64 << 35);
     let data: Bytes = abi::channelOfCall::abi_encode_returns(&channel).into();

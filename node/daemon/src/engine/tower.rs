@@ -128,6 +128,8 @@ struct Inner {
     claims: BTreeSet<NodeId>,
     floors: BTreeMap<ChannelId, Floor>,
     tasks: BTreeMap<NodeId, JoinHandle<()>>,
+    /// Tasks that tell removed towers to drop what they hold.
+    leaving: BTreeMap<NodeId, JoinHandle<()>>,
 }
 
 /// The towers of this node.
@@ -154,9 +156,9 @@ impl Towers {
         let receipts = receipts
             .map(|StoredReceipt { tower, signed }| ((signed.receipt.channel_id, tower), signed));
         let floors = stored.floors.into_iter().collect();
-        let (receipts, tasks) = (receipts.collect(), BTreeMap::new());
+        let (receipts, tasks, leaving) = (receipts.collect(), BTreeMap::new(), BTreeMap::new());
         let (doubted, claims) = (BTreeSet::new(), BTreeSet::new());
-        let inner = Inner { known, receipts, doubted, claims, floors, tasks };
+        let inner = Inner { known, receipts, doubted, claims, floors, tasks, leaving };
         Self { inner: Mutex::new(inner), stirred: signal::channel(0).0, client, head }
     }
 
@@ -312,15 +314,49 @@ pub(crate) async fn add(shared: &Arc<Shared>, text: &str) -> Result<NodeId, Fail
     let mut set = WriteSet::default();
     let put = set.put_tower(&StoredTower { key, address, added_at_secs: now });
     put.map_err(|error| Failure::new(FailureKind::Refused, error.to_string()))?;
+    end_leaving(shared, key).await;
+    let outdated = outdated(shared, key);
+    for channel_id in &outdated {
+        set.remove_receipt(*channel_id, key);
+    }
     let written = shared.journal.write(set).await;
     written.map_err(|error| crate::engine::wording::not_durable(&error))?;
-    if let Some(former) = lock(&shared.towers.inner).tasks.remove(&key) {
-        former.abort();
+    {
+        let mut inner = lock(&shared.towers.inner);
+        if let Some(former) = inner.tasks.remove(&key) {
+            former.abort();
+        }
+        for channel_id in outdated {
+            inner.receipts.remove(&(channel_id, key));
+        }
+        inner.known.insert(key, known);
     }
-    lock(&shared.towers.inner).known.insert(key, known);
     start(shared, key);
     tell_all(shared).await;
     Ok(key)
+}
+
+/// A removed tower is used again: it must not be told any more to drop what it is about to be given.
+async fn end_leaving(shared: &Shared, tower: NodeId) {
+    let leaving = lock(&shared.towers.inner).leaving.remove(&tower);
+    if let Some(task) = leaving {
+        task.abort();
+        if let Err(error) = task.await {
+            tracing::debug!(%error, "a removed tower is used again");
+        }
+    }
+}
+
+/// The live channels of which a tower that is not used now has promised something: it was told to drop them, so
+/// that the promise protects nothing. Those that are settled keep theirs, as evidence.
+fn outdated(shared: &Shared, tower: NodeId) -> Vec<ChannelId> {
+    if shared.towers.get(&tower).is_some() {
+        return Vec::new();
+    }
+    let is_live =
+        |id: &ChannelId| shared.registry.get(*id).is_some_and(|handle| !handle.view().is_settled());
+    let held = shared.towers.held_by(tower).into_iter().map(|(channel_id, _)| channel_id);
+    held.filter(is_live).collect()
 }
 
 /// A tower that is used.
@@ -354,7 +390,8 @@ pub(crate) async fn remove(shared: &Arc<Shared>, tower: NodeId) -> Result<(), Fa
     if let Some(task) = task {
         task.abort();
     }
-    leave::drop_all(shared, tower, known);
+    let leaving = leave::drop_all(shared, tower, known);
+    lock(&shared.towers.inner).leaving.insert(tower, leaving);
     tell_all(shared).await;
     Ok(())
 }

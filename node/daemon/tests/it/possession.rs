@@ -12,7 +12,7 @@ use lockstep_core::possession::{PossessionProof, PossessionRoot, SumNode, levels
 use lockstep_p2p::tower::TowerAddress;
 use lockstep_p2p::tower::message::{Heartbeat, Push};
 use lockstep_rpc::backend::Backend;
-use lockstep_rpc::types::{ListReceipts, TowerCall};
+use lockstep_rpc::types::{AddTower, ListReceipts, TowerCall};
 
 /// What a root is made over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,4 +135,20 @@ async fn what_a_removed_tower_holds_and_a_settled_channel_are_dropped_there() {
     pair.one.close(id).await;
     pair.two.assert_settled(id, 10_050, 9_950).await;
     beat_until(&stays, &pair.world, Over::Newest, || *stays.dropped.lock().unwrap() == [id]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p81_a_tower_that_is_removed_and_added_again_protects_nothing_until_it_promises_anew() {
+    let tower = Tower::start(Mood::Honest).await;
+    let (pair, id) = pair(with_policy(TowerRule::Bounded, 1_000), &[&tower]).await;
+    pair.one.pay(id, 50).await;
+    until_protected(&pair.two, id).await;
+    let key = pair.two.engine.towers()[0].tower;
+    pair.two.engine.remove_tower(TowerCall { tower: key }).await.unwrap();
+    pair.two.until("it is dropped", |_| *tower.dropped.lock().unwrap() == [id]).await;
+    let times = tower.times(id);
+    let address = tower.address.clone();
+    pair.two.engine.add_tower(AddTower { address }).await.unwrap();
+    pair.two.until("it is given the channel again", |_| tower.times(id) > times).await;
+    until_protected(&pair.two, id).await;
 }

@@ -119,7 +119,7 @@ impl Tower {
         self.kept.lock().unwrap().get(&id).and_then(|given| given.last().cloned())
     }
 
-    fn times(&self, id: ChannelId) -> usize {
+    pub fn times(&self, id: ChannelId) -> usize {
         self.kept.lock().unwrap().get(&id).map_or(0, Vec::len)
     }
 }

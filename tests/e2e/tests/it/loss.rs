@@ -1,11 +1,9 @@
 //! What a node has lost, and an old copy that comes back: no cheat by accident, and the money is there.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use lockstep_e2e::channel::Pair;
-use lockstep_e2e::node::{Node, Options, PERIOD};
-use lockstep_e2e::world::World;
+use lockstep_e2e::node::PERIOD;
 use serde_json::{Value, json};
 
 /// What a channel that only closes answers to whoever wants to pay in it.
@@ -24,7 +22,7 @@ async fn p46_a_stale_close_from_an_old_backup_is_challenged_by_the_other_node() 
     pair.two.kill();
 
     // From the words and the old backup, on a new machine; nobody is there to say what is newer.
-    let mut restored = reborn(&pair.one).await;
+    let mut restored = pair.one.reborn().await;
     restored.cli(&["recover", "--from-backup", &backup]).await.expect_done();
     restored.start().await;
     let channel = restored.until_channel(&id, "what is back", |it| it["phase"] == "open").await;
@@ -83,7 +81,7 @@ async fn p46_a_node_that_has_only_its_words_recovers_from_the_peer_alone() {
     pair.two.pay(&id, "350").await;
     pair.until_balances(1_250, 750).await;
     pair.one.kill();
-    let mut reborn = reborn(&pair.one).await;
+    let mut reborn = pair.one.reborn().await;
     reborn.start().await;
     let invite = pair.two.invite().await;
     let report = reborn.cli(&["recover", "--from-peer", &invite]).await.expect_done();
@@ -95,13 +93,6 @@ async fn p46_a_node_that_has_only_its_words_recovers_from_the_peer_alone() {
     reborn.ask("lockstep_closeChannel", json!([id])).await;
     pair.one = reborn;
     pair.assert_settled(1_250, 750).await;
-}
-
-/// A new node of the same words.
-async fn reborn(node: &Node) -> Node {
-    let world: &Arc<World> = node.world();
-    let options = Options { words: Some(node.words()), ..Options::default() };
-    world.poor_node(&options).await
 }
 
 fn is_past(block: u64) -> impl Fn(&Value) -> bool {

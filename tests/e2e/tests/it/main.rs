@@ -12,3 +12,4 @@ mod loss;
 mod machines;
 mod outside;
 mod surface;
+mod tower;

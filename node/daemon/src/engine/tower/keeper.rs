@@ -61,10 +61,11 @@ enum LinkEnd {
 
 /// Runs until the tower is removed or the node stops.
 pub(crate) async fn keep(shared: Arc<Shared>, tower: NodeId) {
-    let mut pause = FIRST_PAUSE;
+    let (mut pause, mut audit) = (FIRST_PAUSE, Audit::default());
     while shared.towers.get(&tower).is_some() && !shared.is_stopping() {
         let began = shared.clock.now_millis();
-        let Err(end) = attend(&shared, tower).await else { return };
+        let Err(end) = attend(&shared, tower, &mut audit).await else { return };
+        possession::link_ended(&shared, tower, &mut audit).await;
         let now = shared.clock.now_millis();
         let words = wording::chain_of(&end);
         tracing::info!(error = words, "no link with a tower; it is tried again");
@@ -84,7 +85,7 @@ pub(crate) async fn keep(shared: Arc<Shared>, tower: NodeId) {
 }
 
 /// One link, from its first word to its end. Ends well only with the node.
-async fn attend(shared: &Arc<Shared>, tower: NodeId) -> Result<(), LinkEnd> {
+async fn attend(shared: &Arc<Shared>, tower: NodeId, audit: &mut Audit) -> Result<(), LinkEnd> {
     let Some(known) = shared.towers.get(&tower) else { return Ok(()) };
     let key = SessionKey::new(Arc::clone(&shared.keys), tower).map_err(|_| LinkEnd::Key)?;
     let order =
@@ -100,7 +101,8 @@ async fn attend(shared: &Arc<Shared>, tower: NodeId) -> Result<(), LinkEnd> {
     });
     tracing::info!(slots = subscription.slots, used = subscription.used, "a tower is there");
     head::take_claim(shared, &tower, subscription.seen_head).await;
-    let (mut audit, mut dropped) = (Audit::default(), BTreeSet::new());
+    audit.linked();
+    let mut dropped = BTreeSet::new();
     let mut stirred = shared.towers.watch();
     let mut stopping = shared.stopping.subscribe();
     loop {
@@ -108,7 +110,7 @@ async fn attend(shared: &Arc<Shared>, tower: NodeId) -> Result<(), LinkEnd> {
         // What comes meanwhile is marked as seen before anything is read, so nothing is missed.
         stirred.borrow_and_update();
         head::ask_for_proof(shared, &link, &tower).await?;
-        bring_all(shared, &link, tower, &mut audit).await?;
+        bring_all(shared, &link, tower, audit).await?;
         let push = tokio::select! {
             _ = stopping.wait_for(|stopping| *stopping) => return Ok(()),
             changed = stirred.changed() => match changed {
@@ -123,7 +125,7 @@ async fn attend(shared: &Arc<Shared>, tower: NodeId) -> Result<(), LinkEnd> {
             Some(Push::Heartbeat(beat)) => {
                 take_beat(shared, &tower, &beat);
                 let Some(known) = shared.towers.get(&tower) else { return Ok(()) };
-                audit_beat(shared, &link, &known, &mut audit, &beat).await?;
+                audit_beat(shared, &link, &known, audit, &beat).await?;
                 leave::drop_settled(shared, &link, &known, &mut dropped).await?;
             }
             Some(Push::Acted(acted)) => {

@@ -11,6 +11,7 @@ use lockstep_p2p::tower::{CallError, TowerLink, TowerOrder};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::task::JoinHandle;
 
 /// How long a tower that is removed may take to hear of it.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -36,7 +37,7 @@ pub(super) async fn drop_settled(
 
 /// Tells a tower that is removed to drop what this node has left with it. A tower that cannot be reached keeps it
 /// until the channels are settled for a week.
-pub(super) fn drop_all(shared: &Arc<Shared>, tower: NodeId, known: Known) {
+pub(super) fn drop_all(shared: &Arc<Shared>, tower: NodeId, known: Known) -> JoinHandle<()> {
     let shared = Arc::clone(shared);
     tokio::spawn(async move {
         let leaving = leave(&shared, tower, &known);
@@ -51,7 +52,7 @@ pub(super) fn drop_all(shared: &Arc<Shared>, tower: NodeId, known: Known) {
                 tracing::info!("a removed tower does not answer and keeps our channels for now");
             }
         }
-    });
+    })
 }
 
 async fn leave(shared: &Arc<Shared>, tower: NodeId, known: &Known) -> Result<usize, String> {

@@ -73,10 +73,13 @@ struct Left {
     retried: Option<u64>,
 }
 
-/// What is known about the proofs of one tower, as long as a link lasts.
+/// What is known about the proofs of one tower, as long as this node runs: a tower that ends the link begins
+/// nothing anew.
 #[derive(Debug, Default)]
 pub(super) struct Audit {
     beats: u64,
+    /// Whether this link has shown a heartbeat; none while there is no link.
+    has_beaten: Option<bool>,
     /// Heartbeats since one with a root that could be checked.
     rootless: u32,
     left: BTreeMap<ChannelId, Left>,
@@ -107,8 +110,30 @@ impl Audit {
         may
     }
 
+    /// There is a link.
+    pub(super) fn linked(&mut self) {
+        self.has_beaten = Some(false);
+    }
+
+    /// The link has ended: whether the tower has shown a root of our chain lately. A link without a heartbeat counts
+    /// as one without a root.
+    fn unlinked(&mut self) -> bool {
+        if self.has_beaten.take() == Some(false) {
+            self.rootless = self.rootless.saturating_add(1);
+        }
+        self.rootless < PATIENT_BEATS
+    }
+
+    /// A proof was asked for and did not come: whether the tower's time for it is up.
+    fn unanswered(&mut self, channel_id: ChannelId) -> bool {
+        let left = self.left.entry(channel_id).or_default();
+        left.silent = left.silent.saturating_add(1);
+        left.silent >= PATIENT_ANSWERS
+    }
+
     /// Another heartbeat: whether the tower has shown a root of our chain lately.
     fn beat(&mut self, has_root: bool) -> bool {
+        self.has_beaten = Some(true);
         self.beats = self.beats.saturating_add(1);
         self.rootless = if has_root { 0 } else { self.rootless.saturating_add(1) };
         // The root of this heartbeat was made after the one before: it is over something that was left since, or
@@ -171,9 +196,7 @@ pub(super) async fn check(
     let has_root = root.as_ref().is_some_and(is_ours);
     recall(shared, audit, tower).await;
     if !audit.beat(has_root) {
-        for (channel_id, _) in shared.towers.held_by(tower) {
-            doubt(shared, tower, channel_id, &Unproven::Silent).await;
-        }
+        doubt_all(shared, tower).await;
         return Ok(());
     }
     if !has_root {
@@ -186,11 +209,15 @@ pub(super) async fn check(
                 Some(Err(Unproven::Unknown))
             }
             Err(CallError::Refused(refusal)) if refusal.class() != ErrorClass::Fatal => {
-                let left = audit.left.entry(channel_id).or_default();
-                left.silent = left.silent.saturating_add(1);
-                (left.silent >= PATIENT_ANSWERS).then_some(Err(Unproven::Silent))
+                audit.unanswered(channel_id).then_some(Err(Unproven::Silent))
             }
-            Err(error) => return Err(error),
+            Err(error) => {
+                // The link is over; that the proof did not come is not.
+                if audit.unanswered(channel_id) {
+                    doubt(shared, tower, channel_id, &Unproven::Silent).await;
+                }
+                return Err(error);
+            }
         };
         match outcome {
             Some(Ok(())) => {
@@ -257,6 +284,19 @@ async fn prove(
         }
     }
     last.map(|error| Err(error.into()))
+}
+
+/// A link with the tower has ended.
+pub(super) async fn link_ended(shared: &Shared, tower: NodeId, audit: &mut Audit) {
+    if !audit.unlinked() {
+        doubt_all(shared, tower).await;
+    }
+}
+
+async fn doubt_all(shared: &Shared, tower: NodeId) {
+    for (channel_id, _) in shared.towers.held_by(tower) {
+        doubt(shared, tower, channel_id, &Unproven::Silent).await;
+    }
 }
 
 async fn doubt(shared: &Shared, tower: NodeId, channel_id: ChannelId, why: &Unproven) {
@@ -356,5 +396,23 @@ mod tests {
         let patient = (0..100).take_while(|_| audit.beat(false)).count();
         assert_eq!(patient, usize::try_from(PATIENT_BEATS).unwrap() - 1);
         assert!(audit.beat(true));
+    }
+
+    #[test]
+    fn p81_a_tower_that_ends_the_link_before_a_root_or_a_proof_loses_patience_as_well() {
+        let mut audit = Audit::default();
+        let mut link = |beat: Option<bool>| {
+            audit.linked();
+            beat.map(|has_root| audit.beat(has_root));
+            audit.unlinked()
+        };
+        assert!(link(Some(true)));
+        let patient = (0..100).take_while(|_| link(None)).count();
+        assert_eq!(patient, usize::try_from(PATIENT_BEATS).unwrap() - 1);
+        assert!(link(Some(true)), "a root ends it");
+        assert!((0..100).all(|_| link(Some(true))), "a link that ends is no fault");
+        let silent = (0..100).take_while(|_| !audit.unanswered(id(1))).count();
+        assert_eq!(silent, usize::try_from(PATIENT_ANSWERS).unwrap() - 1);
+        assert!((0..100).all(|_| audit.unlinked()), "nor is one that never was");
     }
 }
