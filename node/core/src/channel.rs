@@ -223,8 +223,8 @@ fn decline(change: &mut Change<'_>, message: PeerMessage) -> Result<(), Protocol
 fn handle_command(change: &mut Change<'_>, command: Command) -> Result<(), ProtocolError> {
     match command {
         Command::Update(actions) => open::intent::handle_own_updates(change, actions),
-        Command::AddInvoice { id, amount, expiry } => {
-            open::invoice::add(change, id, amount, expiry)
+        Command::AddInvoice { id, amount, expiry, memo } => {
+            open::invoice::add(change, id, amount, expiry, memo)
         }
         Command::LearnSecret { secret } => open::secret::learn(change, secret),
         Command::Withdraw { out1, out2 } => open::withdraw::order(change, out1, out2),

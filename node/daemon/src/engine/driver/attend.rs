@@ -99,7 +99,7 @@ impl Driver {
                 }
                 Event::Invoices(answer) => tell(answer, self.channel.parts().invoices.clone()),
                 Event::Invoice(id, answer) => {
-                    tell(answer, self.channel.parts().invoices.get(&id).copied());
+                    tell(answer, self.channel.parts().invoices.get(&id).cloned());
                 }
                 Event::Evidence(answer) => {
                     let evidence = self.whole_evidence();
