@@ -3,6 +3,7 @@
 use crate::chain::{WatchedChannel, call_budget};
 use crate::config::AcceptPolicy;
 use crate::engine::backend::reach;
+use crate::engine::births::{Missed, missed};
 use crate::engine::driver::{Beginning, Driver};
 use crate::engine::event::Event;
 use crate::engine::link::hex;
@@ -442,13 +443,11 @@ async fn start(
     let driving = driver.run(Beginning::Created(effects, link.map(Box::new)));
     drop(revive::drive(shared, handle.channel_id, driving));
     // A link that came or went between the two lines above was told to nobody.
-    let now = shared.network.session(&handle.peer);
-    if now.as_ref().map(Session::id) != told {
-        match (now, told) {
-            (Some(session), _) => handle.urge(Event::Connected(session)).await,
-            (None, Some(session)) => handle.urge(Event::Disconnected(session)).await,
-            (None, None) => {}
-        }
+    let now = shared.network.session(&handle.peer).map(|session| (session.id(), session));
+    match missed(told, now) {
+        Some(Missed::Came(session)) => handle.urge(Event::Connected(session)).await,
+        Some(Missed::Went(session)) => handle.urge(Event::Disconnected(session)).await,
+        None => {}
     }
     Ok(handle)
 }
