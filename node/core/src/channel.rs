@@ -18,6 +18,7 @@ use crate::recovery;
 use crate::reestablish;
 use crate::request::SigningRequest;
 use crate::session::Session;
+use crate::state::CloseIntent;
 
 /// One channel of this node.
 ///
@@ -153,6 +154,15 @@ impl Channel {
             None => None,
         };
         Some(EvidenceOrder { evidence, request })
+    }
+
+    /// Our order to start the close at this version or a newer one, to be signed for whoever brings it to the chain.
+    /// Needed where the owner of our side is not the account that sends it. None while nobody has ordered to leave.
+    pub fn close_intent(
+        &self,
+        min_version: Version,
+    ) -> Option<(CloseIntent, Durable<SigningRequest>)> {
+        self.record.request_close_intent(&self.domain, min_version)
     }
 }
 

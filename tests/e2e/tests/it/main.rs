@@ -11,4 +11,5 @@ mod life;
 mod loss;
 mod machines;
 mod outside;
+mod owner;
 mod surface;
