@@ -2,7 +2,7 @@
 
 use lockstep_core::commit::{self, Durable, Transition};
 use lockstep_core::ids::ChannelId;
-use lockstep_core::output::Output;
+use lockstep_core::output::{Notice, Output};
 use lockstep_core::record::ChannelRecord;
 use lockstep_store::feed;
 use lockstep_store::journal::DiskJournal;
@@ -124,6 +124,8 @@ fn tell<T>(answer: oneshot::Sender<T>, value: T) {
 /// no record, and whoever was away wants to know it all the same.
 fn tells(transition: &Transition) -> bool {
     transition.outputs().iter().any(|output| match output {
+        // spec §4: a claim without proof is logged, nothing more. A peer may repeat it as often as it likes.
+        Output::Notify(Notice::UnprovenClaim { .. }) => false,
         Output::Notify(notice) => feed::is_counted(notice),
         Output::Send(_)
         | Output::Sign { .. }
