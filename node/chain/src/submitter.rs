@@ -200,11 +200,20 @@ impl<S: ObligationStore> Submitter<S> {
         self.submit_all(vec![order]).await
     }
 
-    /// Takes many orders, durably, in one write. Orders whose keys are known already change nothing.
+    /// Takes many orders, durably, in one write. Orders whose keys are known already bring only the intent that they
+    /// lacked.
     ///
     /// # Errors
     /// If orders that can wait could not be stored; those that cannot wait are carried out all the same.
     pub async fn submit_all(&mut self, orders: Vec<Order>) -> Result<(), ChainError> {
+        for order in &orders {
+            // An intent is not stored: whoever orders again after a restart brings it again.
+            if let Some(known) = self.duties.get_mut(order.obligation.key())
+                && known.order.intent.is_none()
+            {
+                known.order.intent = order.intent;
+            }
+        }
         let is_new = |order: &Order| {
             let key = order.obligation.key();
             !self.duties.contains_key(key) && !self.ended.contains_key(key)

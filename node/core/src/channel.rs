@@ -18,6 +18,7 @@ use crate::recovery;
 use crate::reestablish;
 use crate::request::SigningRequest;
 use crate::session::Session;
+use crate::state::CloseIntent;
 
 /// One channel of this node.
 ///
@@ -154,6 +155,15 @@ impl Channel {
         };
         Some(EvidenceOrder { evidence, request })
     }
+
+    /// Our order to start the close at this version or a newer one, to be signed for whoever brings it to the chain.
+    /// Needed where the owner of our side is not the account that sends it. None while nobody has ordered to leave.
+    pub fn close_intent(
+        &self,
+        min_version: Version,
+    ) -> Option<(CloseIntent, Durable<SigningRequest>)> {
+        self.record.request_close_intent(&self.domain, min_version)
+    }
 }
 
 /// Peer timeouts: the only thing that the engine's clock decides.
@@ -223,8 +233,8 @@ fn decline(change: &mut Change<'_>, message: PeerMessage) -> Result<(), Protocol
 fn handle_command(change: &mut Change<'_>, command: Command) -> Result<(), ProtocolError> {
     match command {
         Command::Update(actions) => open::intent::handle_own_updates(change, actions),
-        Command::AddInvoice { id, amount, expiry } => {
-            open::invoice::add(change, id, amount, expiry)
+        Command::AddInvoice { id, amount, expiry, memo } => {
+            open::invoice::add(change, id, amount, expiry, memo)
         }
         Command::LearnSecret { secret } => open::secret::learn(change, secret),
         Command::Withdraw { out1, out2 } => open::withdraw::order(change, out1, out2),

@@ -18,10 +18,12 @@
 use crate::digest::SigningDomain;
 use crate::ids::{ChannelId, Digest, Version};
 use crate::output::{Effect, Output};
-use crate::record::ChannelRecord;
+use crate::record::{ChannelRecord, ClosingStage, Phase};
 use crate::request::{SigningContent, SigningRequest};
 use crate::session::Session;
 use crate::signature::StateSignature;
+use crate::state::CloseIntent;
+use crate::time::BlockTimestamp;
 
 /// A version that a transition binds to a digest, for the store's second lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -142,6 +144,34 @@ impl Durable<ChannelRecord> {
         let content = SigningContent::State(base.state);
         let (key, signer) = (setup.key_context(), setup.own_signer());
         Some(Durable(SigningRequest::new(domain, key, signer, setup.side, content)))
+    }
+
+    /// Orders a signature on our order to start the close, for an account that is none of the channel's. None while
+    /// nobody has ordered to leave.
+    ///
+    /// It takes no version. An order to leave is never taken back, so what is signed holds until the channel is
+    /// closed, however long the chain takes no transaction.
+    pub(crate) fn request_close_intent(
+        &self,
+        domain: &SigningDomain,
+        min_version: Version,
+    ) -> Option<(CloseIntent, Durable<SigningRequest>)> {
+        let parts = self.0.parts();
+        let is_leaving = match &parts.phase {
+            Phase::Closing(stage) => *stage == ClosingStage::Unilateral,
+            Phase::Disputed(dispute) => dispute.interrupted == Some(ClosingStage::Unilateral),
+            Phase::Opening(_) | Phase::Funding { .. } | Phase::Open | Phase::Settled(_) => false,
+        };
+        if !is_leaving {
+            return None;
+        }
+        let setup = &parts.setup;
+        let (channel_id, side) = (self.0.channel_id(), setup.side);
+        let intent =
+            CloseIntent { channel_id, side, min_version, deadline: BlockTimestamp(u64::MAX) };
+        let content = SigningContent::CloseIntent(intent);
+        let (key, signer) = (setup.key_context(), setup.own_signer());
+        Some((intent, Durable(SigningRequest::new(domain, key, signer, side, content))))
     }
 }
 

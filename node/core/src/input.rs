@@ -6,7 +6,7 @@ use crate::message::PeerMessage;
 use crate::money::Amount;
 use crate::record::FreezeReason;
 use crate::time::{BlockPoint, BlockTimestamp, EngineTime};
-use crate::update::Action;
+use crate::update::{Action, Memo};
 use alloy_primitives::B256;
 
 /// One thing that happens to a channel.
@@ -54,6 +54,8 @@ pub enum Command {
         amount: Amount,
         /// Last second at which it may be paid, by the chain's clock.
         expiry: BlockTimestamp,
+        /// What it is for.
+        memo: Memo,
     },
     /// A secret is known: take every lock that it opens.
     LearnSecret {

@@ -12,7 +12,7 @@ use crate::signature::{SignatureError, SignerKey, StateSignature};
 use crate::state::{Open, PartialWithdraw, State, StateKind};
 use crate::terms::{Features, Policy, Terms, TermsError};
 use crate::time::{BlockPoint, BlockTimestamp};
-use crate::update::{MAX_PENDING_UPDATES, Update};
+use crate::update::{MAX_PENDING_UPDATES, Memo, Update};
 use alloy_primitives::{Address, B256};
 use std::collections::BTreeMap;
 use thiserror::Error;
@@ -301,12 +301,14 @@ pub enum InvoiceStatus {
 }
 
 /// A request for one payment, made by the payee.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Invoice {
     /// Exactly this much.
     pub amount: Amount,
     /// Last second at which it may be paid, by the chain's clock.
     pub expiry: BlockTimestamp,
+    /// What it is for.
+    pub memo: Memo,
     /// What became of it.
     pub status: InvoiceStatus,
 }

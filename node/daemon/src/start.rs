@@ -305,8 +305,8 @@ async fn start_dev_chain(
     Ok(chain)
 }
 
-/// The chain's endpoints, and where the contracts are.
-fn find_chain(
+/// The chain's endpoints, and where the contracts are. Nobody is asked for it yet.
+pub(crate) fn find_chain(
     config: &Config,
     network: &str,
     data_dir: &Path,

@@ -280,16 +280,8 @@ impl Tokens {
     /// # Errors
     /// [`TokenError`]; then there is none.
     pub fn create(&self, name: &str, grant: Grant) -> Result<NewAccessToken, TokenError> {
-        if !file::is_name(name) {
-            return Err(TokenError::Name);
-        }
         let mut by_name = self.by_name.write().unwrap_or_else(PoisonError::into_inner);
-        if by_name.contains_key(name) {
-            return Err(TokenError::Taken);
-        }
-        if by_name.len() >= MAX_TOKENS {
-            return Err(TokenError::TooMany);
-        }
+        check_new(name, by_name.keys())?;
         let secret = text::generate(grant)?;
         let path = file::path_of(&self.folder, name);
         file::write(&path, &secret)?;
@@ -313,16 +305,43 @@ impl Tokens {
     /// [`TokenError`]; then it still holds.
     pub fn revoke(&self, name: &str) -> Result<(), TokenError> {
         let mut by_name = self.by_name.write().unwrap_or_else(PoisonError::into_inner);
-        if !by_name.contains_key(name) {
-            return Err(TokenError::Unknown);
-        }
-        if name == ADMIN {
-            return Err(TokenError::Operator);
-        }
+        check_end(name, by_name.keys())?;
         file::remove(&file::path_of(&self.folder, name))?;
         by_name.remove(name);
         Ok(())
     }
+}
+
+/// Whether a token of this name can be made beside those that there are.
+///
+/// # Errors
+/// [`TokenError`] if not.
+pub fn check_new<'a>(
+    name: &str,
+    mut known: impl ExactSizeIterator<Item = &'a String>,
+) -> Result<(), TokenError> {
+    let count = known.len();
+    if !file::is_name(name) {
+        return Err(TokenError::Name);
+    }
+    if known.any(|taken| taken == name) {
+        return Err(TokenError::Taken);
+    }
+    if count >= MAX_TOKENS { Err(TokenError::TooMany) } else { Ok(()) }
+}
+
+/// Whether the token of this name can be ended.
+///
+/// # Errors
+/// [`TokenError`] if not.
+pub fn check_end<'a>(
+    name: &str,
+    mut known: impl Iterator<Item = &'a String>,
+) -> Result<(), TokenError> {
+    if !known.any(|there| there == name) {
+        return Err(TokenError::Unknown);
+    }
+    if name == ADMIN { Err(TokenError::Operator) } else { Ok(()) }
 }
 
 /// What a request for a token asks for.

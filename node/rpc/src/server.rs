@@ -26,7 +26,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinHandle, JoinSet};
 use tower::ServiceBuilder;
 
-pub use door::Guests;
+pub use door::{ANSWER_WITHIN, Guests};
 
 /// The largest answer. A page of 500 channels takes about 1 MiB. Units: bytes.
 const MAX_ANSWER_BYTES: u32 = 8 * 1024 * 1024;

@@ -79,6 +79,13 @@ impl Count {
     }
 }
 
+/// Whether a notice gets an index, so that whoever was away finds it.
+#[must_use]
+pub fn is_counted(notice: &Notice) -> bool {
+    let line = convert::line_to(notice);
+    Count::ALL.into_iter().any(|count| count.holds(&line))
+}
+
 /// One counted line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {

@@ -204,7 +204,9 @@ impl ChannelFixture {
             };
             let amount = Amount::from(number);
             let expiry = BlockTimestamp(number);
-            parts.invoices.insert(InvoiceId(name), Invoice { amount, expiry, status });
+            parts
+                .invoices
+                .insert(InvoiceId(name), Invoice { amount, expiry, memo: Memo::default(), status });
             let revealed_at = (number % 2 == 0).then_some(BlockTimestamp(number));
             parts.secrets.insert(name, KnownSecret { secret: name, revealed_at });
         }

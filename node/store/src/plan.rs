@@ -118,7 +118,7 @@ fn record_bound(parts: &RecordParts) -> usize {
     let small = [
         FIXED_BOUND,
         parts.guard.bound.len().saturating_mul(128),
-        parts.invoices.len().saturating_mul(192),
+        parts.invoices.len().saturating_mul(264),
         parts.secrets.len().saturating_mul(128),
         settled,
     ];

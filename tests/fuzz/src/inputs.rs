@@ -162,6 +162,7 @@ fn command(world: &World, side: Side, supply: &mut Supply<'_>) -> Command {
             id: InvoiceId(word(supply)),
             amount: Amount::from(supply.number()),
             expiry: BlockTimestamp(world.now().0.saturating_add(supply.number())),
+            memo: Memo::default(),
         },
         7..=10 => Command::LearnSecret { secret: word(supply) },
         _ => {

@@ -327,7 +327,9 @@ impl World {
         let id = InvoiceId(B256::from(self.rng.bytes()));
         let amount = Amount::from(1 + self.rng.below(50));
         let expiry = BlockTimestamp(self.now().0 + 60 * BLOCK_SECS);
-        if self.order(side, Command::AddInvoice { id, amount, expiry })? == End::Done {
+        if self.order(side, Command::AddInvoice { id, amount, expiry, memo: Memo::default() })?
+            == End::Done
+        {
             self.invoices.push((side, id, amount));
         }
         Ok(())

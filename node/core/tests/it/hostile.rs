@@ -220,6 +220,7 @@ fn orders() -> impl Strategy<Value = Command> {
             id: InvoiceId(B256::repeat_byte(1)),
             amount: amount(3),
             expiry: BlockTimestamp(4_000),
+            memo: Memo::default(),
         }),
     ]
 }

@@ -310,9 +310,11 @@ fn an_invoice_is_paid_once_exactly_and_in_time() {
     let mut pair = Pair::open();
     let id = InvoiceId(B256::repeat_byte(1));
     let expiry = BlockTimestamp(100);
-    let invoice = Command::AddInvoice { id, amount: amount(7), expiry };
+    let memo = Memo::new(b"tea".to_vec()).unwrap();
+    let invoice = Command::AddInvoice { id, amount: amount(7), expiry, memo: memo.clone() };
     for side in [Side::One, Side::Two] {
         pair.node(side).command(invoice.clone()).unwrap();
+        assert_eq!(pair.node(side).channel.parts().invoices[&id].memo, memo);
         let payer = side.other();
         for (value, expected) in [(6, 0), (7, 1), (7, 1)] {
             let payment =
@@ -329,7 +331,7 @@ fn an_invoice_is_paid_once_exactly_and_in_time() {
     }
     pair.assert_in_step();
     let late = InvoiceId(B256::repeat_byte(2));
-    pair.two.command(Command::AddInvoice { id: late, amount: amount(7), expiry }).unwrap();
+    pair.two.command(Command::AddInvoice { id: late, amount: amount(7), expiry, memo }).unwrap();
     pair.finalized(101);
     let payment = Payment { amount: amount(7), memo: Memo::default(), invoice: Some(late) };
     pair.one.command(Command::Update(vec![Action::Pay(payment)])).unwrap();

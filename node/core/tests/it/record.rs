@@ -15,7 +15,7 @@ use lockstep_core::signature::StateSignature;
 use lockstep_core::state::StateKind;
 use lockstep_core::terms::MAX_IN_FLIGHT;
 use lockstep_core::time::BlockTimestamp;
-use lockstep_core::update::MAX_PENDING_UPDATES;
+use lockstep_core::update::{MAX_PENDING_UPDATES, Memo};
 
 type Harm = fn(&mut RecordParts);
 
@@ -271,9 +271,10 @@ fn p60_no_part_of_a_record_holds_more_than_it_may() {
     });
     case(RecordPart::Invoices, MAX_INVOICES, &|parts| {
         let status = InvoiceStatus::Open;
-        let invoice = Invoice { amount: amount(1), expiry: BlockTimestamp(9), status };
+        let (expiry, memo) = (BlockTimestamp(9), Memo::default());
+        let invoice = Invoice { amount: amount(1), expiry, memo, status };
         let id = |number: usize| InvoiceId(word(number));
-        parts.invoices = (0..=MAX_INVOICES).map(|number| (id(number), invoice)).collect();
+        parts.invoices = (0..=MAX_INVOICES).map(|number| (id(number), invoice.clone())).collect();
     });
     case(RecordPart::Secrets, MAX_SECRETS, &|parts| {
         let known = KnownSecret { secret: B256::ZERO, revealed_at: None };

@@ -234,7 +234,9 @@ fn an_invoice_that_a_waiting_intent_pays_is_not_paid_by_a_second_one() {
     let mut pair = Pair::open();
     let id = InvoiceId(B256::repeat_byte(1));
     let expiry = BlockTimestamp(100);
-    pair.one.command(Command::AddInvoice { id, amount: amount(7), expiry }).unwrap();
+    pair.one
+        .command(Command::AddInvoice { id, amount: amount(7), expiry, memo: Memo::default() })
+        .unwrap();
     let payment = Payment { amount: amount(7), memo: Memo::default(), invoice: Some(id) };
     for _ in 0..2 {
         pair.two.command(order(Action::Pay(payment.clone()))).unwrap();
@@ -256,7 +258,8 @@ fn p66_room_for_invoices_comes_from_those_that_are_over_and_no_others() {
     let most = u64::try_from(lockstep_core::record::MAX_INVOICES).unwrap();
     let add = |number: u64, expiry| {
         let id = InvoiceId(B256::left_padding_from(&number.to_be_bytes()));
-        Command::AddInvoice { id, amount: amount(7), expiry: BlockTimestamp(expiry) }
+        let (amount, expiry, memo) = (amount(7), BlockTimestamp(expiry), Memo::default());
+        Command::AddInvoice { id, amount, expiry, memo }
     };
     // The chain's clock is at 3.
     assert_eq!(node.command(add(0, 2)), Err(ProtocolError::InvoiceRefused));

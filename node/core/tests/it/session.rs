@@ -212,3 +212,22 @@ fn a_secret_of_nobody_s_lock_or_of_our_own_is_not_learned() {
     let waits = &pair.one.channel.parts().own_pending;
     assert!(waits.len() == 1 && settled(&waits[0].update.action), "{waits:?}");
 }
+
+#[test]
+fn p12_the_order_to_close_for_whoever_sends_it_is_there_once_leaving_is_ordered_and_not_before() {
+    let mut pair = Pair::open();
+    pair.two.pay(1).unwrap();
+    pair.exchange();
+    assert!(pair.two.channel.close_intent(Version(1)).is_none());
+    pair.two.command(Command::ForceClose).unwrap();
+    for _ in 0..2 {
+        let (intent, request) = pair.two.channel.close_intent(Version(1)).unwrap();
+        assert_eq!((intent.side, intent.min_version), (Side::Two, Version(1)));
+        let digest = SigningDomain::new(DOMAIN).close_intent(&intent);
+        // It takes no version of the channel's line.
+        assert_eq!((request.get().digest(), request.get().version()), (digest, None));
+        pair.two.restart();
+    }
+    // What the other side orders is not ordered by us.
+    assert!(pair.one.channel.close_intent(Version(1)).is_none());
+}

@@ -1,6 +1,9 @@
 //! `lockstep check`: what one of the other commands would do, without doing it.
 
-use super::args::{Destination, Order, Stream, TowerCheck};
+mod here;
+
+use super::args::{CareOrder, ChannelOrder, Destination, MoneyOrder, OfflineOrder, Order};
+use super::args::{Recover, RunningOrder, Stream, TowerCheck};
 use super::failure::CliError;
 use super::output::Terminal;
 use super::session::Session;
@@ -10,7 +13,7 @@ use lockstep_rpc::api;
 use lockstep_rpc::method::NoParams;
 use lockstep_rpc::types::{
     AddTower, Backup, CancelOpen, CashCredit, ChannelCall, ChannelIdText, CheckCall, CheckReport,
-    Connect, ForceClose, Pay, PeerCall, Text, TowerCall,
+    CheckStep, Connect, ForceClose, Pay, PeerCall, Text, TowerCall,
 };
 
 /// Those that need no running node; none if this is not one of them.
@@ -20,32 +23,13 @@ pub(super) fn offline(
     terminal: &mut Terminal,
 ) -> Option<Result<(), CliError>> {
     match order {
-        Order::Deploy(args) => Some(deploy::check(args, place, terminal)),
-        Order::Recover(args) => {
-            let file = args.from_backup.as_ref()?;
+        Order::Offline(OfflineOrder::Deploy(args)) => Some(deploy::check(args, place, terminal)),
+        Order::Offline(OfflineOrder::Init(args)) => Some(here::init(args, place, terminal)),
+        Order::Offline(OfflineOrder::Node(args)) => Some(here::node(args, place, terminal)),
+        Order::Care(CareOrder::Recover(Recover { from_backup: Some(file), .. })) => {
             Some(recovery::check_backup(file, place, terminal))
         }
-        Order::Invite(_)
-        | Order::Connect(_)
-        | Order::Disconnect(_)
-        | Order::Forget(_)
-        | Order::Open(_)
-        | Order::Join(_)
-        | Order::Reject(_)
-        | Order::Cancel(_)
-        | Order::Deposit(_)
-        | Order::Withdraw(_)
-        | Order::Fund(_)
-        | Order::Credit(_)
-        | Order::Invoice(_)
-        | Order::Pay(_)
-        | Order::Stream(_)
-        | Order::Close(_)
-        | Order::ForceClose(_)
-        | Order::Freeze(_)
-        | Order::ExportProof(_)
-        | Order::Backup(_)
-        | Order::Tower { .. } => None,
+        Order::Channel(_) | Order::Money(_) | Order::Care(_) | Order::Running(_) => None,
     }
 }
 
@@ -54,149 +38,135 @@ pub(super) async fn run(
     session: &Session,
     terminal: &mut Terminal,
 ) -> Result<(), CliError> {
-    let call = call(order, session).await?;
-    let mut report = session.call(&api::CHECK, &call).await?;
-    if let Order::Stream(args) = order {
-        whole_stream(args, session, &mut report).await?;
-    }
+    let report = match order {
+        Order::Channel(order) => ask(session, channel_call(order, session).await?).await?,
+        Order::Money(MoneyOrder::Stream(args)) => {
+            let one = stream_call(args, session).await?;
+            let mut report = ask(session, one).await?;
+            whole_stream(args, session, &mut report).await?;
+            report
+        }
+        Order::Money(order) => ask(session, money_call(order, session).await?).await?,
+        Order::Care(order) => ask(session, care_call(order, session).await?).await?,
+        Order::Running(RunningOrder::Stop) => here::stop(session).await?,
+        Order::Running(RunningOrder::Token { order }) => here::token(order, session).await?,
+        // Answered before a node was looked for.
+        Order::Offline(_) => return Err(CliError::usage()),
+    };
     terminal.answer(&report, |report| text(report, session))
+}
+
+async fn ask(session: &Session, call: CheckCall) -> Result<CheckReport, CliError> {
+    session.call(&api::CHECK, &call).await
 }
 
 async fn id_of(name: &str, session: &Session) -> Result<ChannelIdText, CliError> {
     Ok(session.channel(name).await?.channel_id)
 }
 
-async fn call(order: &Order, session: &Session) -> Result<CheckCall, CliError> {
-    Ok(match order {
-        Order::Invite(args) => CheckCall::CreateInvite(invite::call(args, session)?),
-        Order::Connect(args) => {
-            CheckCall::Connect(Connect { invite: args.invite.clone(), wait_millis: None })
-        }
-        Order::Disconnect(args) => CheckCall::DisconnectPeer(of_peer(&args.peer, session).await?),
-        Order::Forget(args) => CheckCall::ForgetPeer(of_peer(&args.peer, session).await?),
-        Order::Open(args) => CheckCall::OpenChannel(channel::open_call(args, session)?),
-        Order::Join(args) => {
-            let offers = session.call(&api::LIST_PENDING_OPENS, &NoParams {}).await?;
-            let text = args.channel.as_deref().ok_or_else(CliError::usage)?;
-            CheckCall::JoinChannel(channel::join_call(args, text, &offers, session).await?)
-        }
-        Order::Reject(args) => CheckCall::RejectChannel(channel::reject_call(args, session).await?),
-        Order::Cancel(args) => {
-            CheckCall::CancelOpen(CancelOpen { channel_id: id_of(&args.channel, session).await? })
-        }
-        Order::Close(args) => CheckCall::CloseChannel(ChannelCall {
-            channel_id: id_of(&args.channel, session).await?,
-        }),
-        Order::ForceClose(args) => {
-            let channel_id = id_of(&args.channel, session).await?;
-            CheckCall::ForceClose(ForceClose { channel_id, dry_run: Some(true) })
-        }
-        Order::Freeze(args) => CheckCall::FreezeChannel(ChannelCall {
-            channel_id: id_of(&args.channel, session).await?,
-        }),
-        Order::Deposit(_)
-        | Order::Withdraw(_)
-        | Order::Fund(_)
-        | Order::Credit(_)
-        | Order::Invoice(_)
-        | Order::Pay(_)
-        | Order::Stream(_) => money(order, session).await?,
-        Order::ExportProof(_)
-        | Order::Backup(_)
-        | Order::Recover(_)
-        | Order::Tower { .. }
-        | Order::Deploy(_) => care(order, session).await?,
-    })
-}
-
 async fn of_peer(text: &str, session: &Session) -> Result<PeerCall, CliError> {
     Ok(PeerCall { node_id: peer::find(text, session).await?.node_id })
 }
 
-async fn money(order: &Order, session: &Session) -> Result<CheckCall, CliError> {
+async fn channel_call(order: &ChannelOrder, session: &Session) -> Result<CheckCall, CliError> {
     Ok(match order {
-        Order::Deposit(args) => {
-            let found = session.channel(&args.channel).await?;
-            CheckCall::Deposit(channel::deposit_call(args, &found)?)
+        ChannelOrder::Invite(args) => CheckCall::CreateInvite(invite::call(args, session)?),
+        ChannelOrder::Connect(args) => {
+            CheckCall::Connect(Connect { invite: args.invite.clone(), wait_millis: None })
         }
-        Order::Withdraw(args) if args.to == Destination::L1 => {
-            CheckCall::WithdrawToL1(bridge::withdraw_call(args, session)?)
+        ChannelOrder::Disconnect(args) => {
+            CheckCall::DisconnectPeer(of_peer(&args.peer, session).await?)
         }
-        Order::Withdraw(args) => {
-            CheckCall::Withdraw(channel::withdraw_call(args, session).await?.1)
+        ChannelOrder::Forget(args) => CheckCall::ForgetPeer(of_peer(&args.peer, session).await?),
+        ChannelOrder::Open(args) => CheckCall::OpenChannel(channel::open_call(args, session)?),
+        ChannelOrder::Join(args) => {
+            let offers = session.call(&api::LIST_PENDING_OPENS, &NoParams {}).await?;
+            let text = args.channel.as_deref().ok_or_else(CliError::usage)?;
+            CheckCall::JoinChannel(channel::join_call(args, text, &offers, session).await?)
         }
-        Order::Fund(args) => CheckCall::Fund(bridge::fund_call(args, session).await?),
-        Order::Credit(args) => {
-            CheckCall::CashCredit(CashCredit { token: channel::token_of(args, session)? })
+        ChannelOrder::Reject(args) => {
+            CheckCall::RejectChannel(channel::reject_call(args, session).await?)
         }
-        Order::Invoice(args) => {
-            CheckCall::CreateInvoice(payment::invoice_call(args, session).await?)
+        ChannelOrder::Cancel(args) => {
+            CheckCall::CancelOpen(CancelOpen { channel_id: id_of(&args.channel, session).await? })
         }
-        Order::Pay(args) => CheckCall::Pay(payment::pay_call(args, session).await?),
-        Order::Stream(args) => {
-            let found = session.channel(&args.channel).await?;
-            let amount = Some(amount::read_in(&args.amount, &found.asset)?);
-            let channel_id = Some(found.channel_id);
-            CheckCall::Pay(Pay { channel_id, amount, ..Pay::default() })
+        ChannelOrder::Close(args) => CheckCall::CloseChannel(ChannelCall {
+            channel_id: id_of(&args.channel, session).await?,
+        }),
+        ChannelOrder::ForceClose(args) => {
+            let channel_id = id_of(&args.channel, session).await?;
+            CheckCall::ForceClose(ForceClose { channel_id, dry_run: Some(true) })
         }
-        // `call` hands over none of these.
-        Order::Invite(_)
-        | Order::Connect(_)
-        | Order::Disconnect(_)
-        | Order::Forget(_)
-        | Order::Open(_)
-        | Order::Join(_)
-        | Order::Reject(_)
-        | Order::Cancel(_)
-        | Order::Close(_)
-        | Order::ForceClose(_)
-        | Order::Freeze(_)
-        | Order::ExportProof(_)
-        | Order::Backup(_)
-        | Order::Recover(_)
-        | Order::Tower { .. }
-        | Order::Deploy(_) => return Err(CliError::usage()),
+        ChannelOrder::Freeze(args) => CheckCall::FreezeChannel(ChannelCall {
+            channel_id: id_of(&args.channel, session).await?,
+        }),
     })
 }
 
-async fn care(order: &Order, session: &Session) -> Result<CheckCall, CliError> {
+async fn money_call(order: &MoneyOrder, session: &Session) -> Result<CheckCall, CliError> {
     Ok(match order {
-        Order::ExportProof(args) => {
+        MoneyOrder::Deposit(args) => {
+            let found = session.channel(&args.channel).await?;
+            CheckCall::Deposit(channel::deposit_call(args, &found)?)
+        }
+        MoneyOrder::Withdraw(args) if args.to == Destination::L1 => {
+            CheckCall::WithdrawToL1(bridge::withdraw_call(args, session)?)
+        }
+        MoneyOrder::Withdraw(args) => {
+            CheckCall::Withdraw(channel::withdraw_call(args, session).await?.1)
+        }
+        MoneyOrder::Fund(args) => CheckCall::Fund(bridge::fund_call(args, session).await?),
+        MoneyOrder::Credit(args) => {
+            CheckCall::CashCredit(CashCredit { token: channel::token_of(args, session)? })
+        }
+        MoneyOrder::Invoice(args) => {
+            CheckCall::CreateInvoice(payment::invoice_call(args, session).await?)
+        }
+        MoneyOrder::Pay(args) => CheckCall::Pay(payment::pay_call(args, session).await?),
+        MoneyOrder::Stream(args) => stream_call(args, session).await?,
+    })
+}
+
+/// One payment of a stream.
+async fn stream_call(args: &Stream, session: &Session) -> Result<CheckCall, CliError> {
+    let found = session.channel(&args.channel).await?;
+    let amount = Some(amount::read_in(&args.amount, &found.asset)?);
+    let channel_id = Some(found.channel_id);
+    Ok(CheckCall::Pay(Pay { channel_id, amount, ..Pay::default() }))
+}
+
+async fn care_call(order: &CareOrder, session: &Session) -> Result<CheckCall, CliError> {
+    Ok(match order {
+        CareOrder::ExportProof(args) => {
             recovery::check_target(args.to.as_deref())?;
             CheckCall::ExportProof(ChannelCall { channel_id: id_of(&args.channel, session).await? })
         }
-        Order::Backup(args) => {
+        CareOrder::Backup(args) => {
             recovery::check_target(args.to.as_deref())?;
             CheckCall::Backup(Backup::default())
         }
-        Order::Recover(args) => CheckCall::Recover(recovery::recover_call(args)?),
-        Order::Tower { order: TowerCheck::Add { address } } => {
+        CareOrder::Recover(args) => CheckCall::Recover(recovery::recover_call(args)?),
+        CareOrder::Tower { order: TowerCheck::Add { address } } => {
             CheckCall::AddTower(AddTower { address: address.clone() })
         }
-        Order::Tower { order: TowerCheck::Remove { tower: name } } => {
+        CareOrder::Tower { order: TowerCheck::Remove { tower: name } } => {
             CheckCall::RemoveTower(TowerCall { tower: tower::find(name, session).await? })
         }
-        // `call` hands over none of these.
-        Order::Invite(_)
-        | Order::Connect(_)
-        | Order::Disconnect(_)
-        | Order::Forget(_)
-        | Order::Open(_)
-        | Order::Join(_)
-        | Order::Reject(_)
-        | Order::Cancel(_)
-        | Order::Close(_)
-        | Order::ForceClose(_)
-        | Order::Freeze(_)
-        | Order::Deposit(_)
-        | Order::Withdraw(_)
-        | Order::Fund(_)
-        | Order::Credit(_)
-        | Order::Invoice(_)
-        | Order::Pay(_)
-        | Order::Stream(_)
-        | Order::Deploy(_) => return Err(CliError::usage()),
     })
+}
+
+/// What is said here and costs nothing on the chain.
+pub(super) fn report<T: Into<String>>(
+    steps: impl IntoIterator<Item = T>,
+    warnings: Vec<String>,
+) -> CheckReport {
+    let step = |message: T| CheckStep { message: message.into(), cost: None };
+    CheckReport { steps: steps.into_iter().map(step).collect(), warnings }
+}
+
+/// A report that no node is needed to read: nothing in it costs anything on the chain.
+pub(super) fn plain(report: &CheckReport) -> String {
+    lines(report, |_| String::new())
 }
 
 /// So many times an amount; the largest there is where that is too much.
@@ -238,11 +208,17 @@ async fn whole_stream(
 }
 
 fn text(report: &CheckReport, session: &Session) -> String {
+    lines(report, |step| {
+        let cost = step.cost.as_ref().map(|cost| format!(", {}", channel::fee_text(cost, session)));
+        cost.unwrap_or_default()
+    })
+}
+
+fn lines(report: &CheckReport, cost: impl Fn(&CheckStep) -> String) -> String {
     let mut lines = vec!["It would work:".to_owned()];
     for (index, step) in report.steps.iter().enumerate() {
-        let cost = step.cost.as_ref().map(|cost| format!(", {}", channel::fee_text(cost, session)));
         let number = index.saturating_add(1);
-        lines.push(format!("{number}. {}{}", step.message, cost.unwrap_or_default()));
+        lines.push(format!("{number}. {}{}", step.message, cost(step)));
     }
     lines.extend(report.warnings.iter().map(|warning| format!("warning: {warning}")));
     lines.join("\n")

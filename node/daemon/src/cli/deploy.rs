@@ -4,7 +4,7 @@ use super::Place;
 use super::args::Deploy;
 use super::failure::CliError;
 use super::output::Terminal;
-use super::{password, progress};
+use super::{check, password, progress};
 use crate::chain::deploy::{DeployOrder, DeployStep, Deployed, Found, Seen, deploy, look};
 use crate::chain::deployment::kind_of;
 use crate::chain::{accounts, connect};
@@ -17,7 +17,7 @@ use lockstep_chain::profile::{Network, Profile};
 use lockstep_contracts::artifact::ArtifactName;
 use lockstep_contracts::config::LaunchSchedule;
 use lockstep_contracts::window::ChainKind;
-use lockstep_rpc::types::{CheckReport, CheckStep};
+use lockstep_rpc::types::CheckReport;
 use serde::Serialize;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -60,11 +60,7 @@ pub(super) fn check(args: &Deploy, place: &Place, terminal: &mut Terminal) -> Re
         let order = order.connected()?;
         look(&order).await.map_err(|error| CliError::of(error.class(), &error))
     })?;
-    terminal.answer(&report(&order, &found), |report| {
-        let said = report.steps.iter().map(|step| step.message.clone());
-        let warned = report.warnings.iter().map(|warning| format!("warning: {warning}"));
-        said.chain(warned).collect::<Vec<_>>().join("\n")
-    })
+    terminal.answer(&report(&order, &found), check::plain)
 }
 
 fn report(order: &Order, found: &Found) -> CheckReport {
@@ -88,8 +84,7 @@ fn report(order: &Order, found: &Found) -> CheckReport {
         true => vec![format!("account {account} holds nothing: fund it first")],
         false => vec![],
     };
-    let steps = messages.into_iter().map(|message| CheckStep { message, cost: None }).collect();
-    CheckReport { steps, warnings }
+    check::report(messages, warnings)
 }
 
 /// What is deployed, by whom and where.

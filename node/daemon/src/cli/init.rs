@@ -1,15 +1,15 @@
 //! `lockstep init`: everything that a new node needs, made beside its place and moved there as one.
 
-use super::Place;
 use super::args::Init;
 use super::failure::CliError;
 use super::output::Terminal;
-use super::password;
-use crate::config::file_with;
+use super::{Place, check, password};
+use crate::config::{Loaded, file_with};
 use crate::engine::restore::anchor_path;
 use crate::keys;
 use alloy_primitives::{Address, hex};
 use lockstep_rpc::access::Tokens;
+use lockstep_rpc::types::CheckReport;
 use lockstep_signer::keystore::ScryptCost;
 use lockstep_signer::keystore::seed_file;
 use lockstep_signer::phrase::Phrase;
@@ -42,14 +42,7 @@ struct Made {
 }
 
 pub(super) fn run(args: &Init, place: &Place, terminal: &mut Terminal) -> Result<(), CliError> {
-    refuse_existing(place)?;
-    let loaded = place.load()?;
-    let can_ask = terminal.is_person() && !terminal.is_json();
-    if !can_ask && !args.yes && args.restore.is_none() && args.words_to.is_none() {
-        return Err(CliError::refused("nobody is there to write the seed words down")
-            .safe("nothing was made")
-            .advice("say where they go with --words-to FILE, or --yes to get them in the answer"));
-    }
+    let loaded = admitted(args, place, terminal)?;
     let phrase = phrase_of(args)?;
     let password = password::chosen(place, terminal)?;
     let account = loaded.config.chain.id.map(|id| owner(&phrase, id)).transpose()?;
@@ -87,6 +80,57 @@ pub(super) fn make_for_development(place: &Place) -> Result<(), CliError> {
     write_new(&draft.folder.join("password"), format!("{}\n", *text).as_bytes())?;
     put_old_note_away(place)?;
     draft.publish(&place.data_dir)
+}
+
+/// What can be looked at before anything is made.
+fn admitted(args: &Init, place: &Place, terminal: &Terminal) -> Result<Loaded, CliError> {
+    refuse_existing(place)?;
+    let loaded = place.load()?;
+    let can_ask = terminal.is_person() && !terminal.is_json();
+    if !can_ask && !args.yes && args.restore.is_none() && args.words_to.is_none() {
+        return Err(CliError::refused("nobody is there to write the seed words down")
+            .safe("nothing was made")
+            .advice("say where they go with --words-to FILE, or --yes to get them in the answer"));
+    }
+    Ok(loaded)
+}
+
+/// What would be made.
+pub(super) fn plan(
+    args: &Init,
+    place: &Place,
+    terminal: &Terminal,
+) -> Result<CheckReport, CliError> {
+    let loaded = admitted(args, place, terminal)?;
+    let source = password::source(place, terminal, true)?;
+    let mut steps = Vec::new();
+    match (&args.restore, &args.words_to) {
+        (Some(path), _) if path.as_os_str() == "-" => {
+            steps.push("the seed words are read from standard input".to_owned());
+        }
+        (Some(path), _) => {
+            let phrase = phrase_of(args)?;
+            steps.push(format!("the seed words of {} are used again", path.display()));
+            if let Some(id) = loaded.config.chain.id {
+                steps.push(format!("the node's account is {}", owner(&phrase, id)?));
+            }
+        }
+        (None, Some(path)) if path.exists() => {
+            return Err(disk("write", path, &io::ErrorKind::AlreadyExists.into()));
+        }
+        (None, Some(path)) => {
+            steps.push(format!("24 new seed words are written into {}", path.display()));
+        }
+        (None, None) => steps.push("24 new seed words are shown once".to_owned()),
+    }
+    steps.push(format!("they are kept under a password that comes from {source}"));
+    let (folder, network) = (place.data_dir.display(), &place.network);
+    steps.push(format!("a node for {network} is made in {folder}"));
+    let warnings = match loaded.config.chain.id {
+        Some(_) => vec![],
+        None => vec!["chain.id is not set: the node does not start before it is".to_owned()],
+    };
+    Ok(check::report(steps, warnings))
 }
 
 fn refuse_existing(place: &Place) -> Result<(), CliError> {

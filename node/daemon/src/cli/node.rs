@@ -3,9 +3,11 @@
 use super::args::{DataIs, Node};
 use super::failure::CliError;
 use super::output::Terminal;
-use super::{Place, init, password};
+use super::{Place, check, init, password};
+use crate::config::address_of;
 use crate::keys::KeysError;
 use crate::start::{self, RunOrder, StartError};
+use lockstep_rpc::types::CheckReport;
 use lockstep_signer::keystore::KeystoreError;
 use lockstep_signer::mark::file::MarkFileError;
 use lockstep_store::error::OpenError;
@@ -14,7 +16,8 @@ use lockstep_store::open::Provenance;
 /// The network that `--dev` is for.
 const DEVELOPMENT: &str = "dev";
 
-pub(super) fn run(args: &Node, place: &Place, terminal: &mut Terminal) -> Result<(), CliError> {
+/// Whether this folder can be started so.
+fn admit(args: &Node, place: &Place) -> Result<(), CliError> {
     if args.dev && place.network != DEVELOPMENT {
         return Err(CliError::refused(format!(
             "--dev starts a local chain, not {}",
@@ -23,12 +26,54 @@ pub(super) fn run(args: &Node, place: &Place, terminal: &mut Terminal) -> Result
         .safe("nothing was started")
         .advice("leave --network away, or --dev"));
     }
+    if !place.is_initialised() && !args.dev {
+        return Err(CliError::refused(format!("{} holds no node", place.data_dir.display()))
+            .safe("nothing was started")
+            .advice("make one with `lockstep init`"));
+    }
+    Ok(())
+}
+
+/// What would be started.
+pub(super) fn plan(
+    args: &Node,
+    place: &Place,
+    terminal: &Terminal,
+) -> Result<CheckReport, CliError> {
+    admit(args, place)?;
+    let loaded = place.load()?;
+    let mut steps = Vec::new();
+    if place.is_initialised() {
+        let source = password::source(place, terminal, false)?;
+        steps.push(format!("the seed is opened with a password that comes from {source}"));
+    } else {
+        steps.push(format!("a development node is made in {}", place.data_dir.display()));
+    }
+    if args.dev {
+        steps.push("a local chain is started, with the contracts on it".to_owned());
+    } else {
+        let found = start::find_chain(&loaded.config, &place.network, &place.data_dir);
+        let (_, deployment) = found.map_err(|error| explained(&error))?;
+        let (chain, contract) = (deployment.chain_id, deployment.channel.address);
+        let count = loaded.config.chain.endpoints.len();
+        steps
+            .push(format!("contract {contract} on chain {chain} is followed at {count} endpoints"));
+    }
+    steps.push(format!("JSON-RPC is served at {}", loaded.config.rpc.listen));
+    let mut warnings: Vec<_> = loaded
+        .unknown
+        .iter()
+        .map(|name| format!("{name} is no option; `lockstep config` lists them"))
+        .collect();
+    if address_of(&place.data_dir).is_some() {
+        warnings.push("a node seems to run on this folder; a second one is refused".to_owned());
+    }
+    Ok(check::report(steps, warnings))
+}
+
+pub(super) fn run(args: &Node, place: &Place, terminal: &mut Terminal) -> Result<(), CliError> {
+    admit(args, place)?;
     if !place.is_initialised() {
-        if !args.dev {
-            return Err(CliError::refused(format!("{} holds no node", place.data_dir.display()))
-                .safe("nothing was started")
-                .advice("make one with `lockstep init`"));
-        }
         init::make_for_development(place)?;
         terminal.note(&format!("A new node is in {}.", place.data_dir.display()))?;
     }

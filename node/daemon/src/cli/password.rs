@@ -36,12 +36,33 @@ pub(super) fn chosen(place: &Place, terminal: &Terminal) -> Result<Password, Cli
             first
         }
     };
-    if password.chars().count() < LEAST {
-        return Err(CliError::refused(format!("the password has fewer than {LEAST} characters"))
-            .safe("nothing was made")
-            .advice("choose a longer one: it guards the seed against whoever copies the file"));
-    }
+    long_enough(&password)?;
     Ok(Password::new(password.to_string()))
+}
+
+fn long_enough(password: &str) -> Result<(), CliError> {
+    if password.chars().count() >= LEAST {
+        return Ok(());
+    }
+    Err(CliError::refused(format!("the password has fewer than {LEAST} characters"))
+        .safe("nothing was made")
+        .advice("choose a longer one: it guards the seed against whoever copies the file"))
+}
+
+/// Where the password would come from, in words; of a new seed's also whether it would do.
+pub(super) fn source(place: &Place, terminal: &Terminal, is_new: bool) -> Result<String, CliError> {
+    match from_file(place)? {
+        Some(password) if is_new => long_enough(&password).map(|()| "its file".to_owned()),
+        Some(_) => Ok("its file".to_owned()),
+        None if terminal.is_person() => Ok("whoever types it here".to_owned()),
+        None => Err(nobody_types()),
+    }
+}
+
+fn nobody_types() -> CliError {
+    CliError::refused("the password is not given, and nobody is there to be asked")
+        .safe("nothing was done")
+        .advice("name a file with it in LOCKSTEP_PASSWORD_FILE or --keys-password-file")
 }
 
 fn from_file(place: &Place) -> Result<Option<Zeroizing<String>>, CliError> {
@@ -73,11 +94,7 @@ fn read(path: &Path) -> Result<Zeroizing<String>, CliError> {
 
 fn typed(question: &str, terminal: &Terminal) -> Result<Zeroizing<String>, CliError> {
     if !terminal.is_person() {
-        return Err(CliError::refused(
-            "the password is not given, and nobody is there to be asked",
-        )
-        .safe("nothing was done")
-        .advice("name a file with it in LOCKSTEP_PASSWORD_FILE or --keys-password-file"));
+        return Err(nobody_types());
     }
     let password = rpassword::prompt_password(question).map_err(|error| {
         CliError::failed(format!("the password can't be read: {}", error.kind()))

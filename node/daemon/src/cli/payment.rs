@@ -50,10 +50,7 @@ pub(super) async fn invoices(
     session: &Session,
     terminal: &mut Terminal,
 ) -> Result<(), CliError> {
-    let channel_id = match &args.channel {
-        Some(text) => Some(session.channel(text).await?.channel_id),
-        None => None,
-    };
+    let channel_id = session.channel_id_if_any(args.channel.as_deref()).await?;
     let call = ListInvoices { channel_id, include_ended: Some(args.all) };
     let listed = session.call(&api::LIST_INVOICES, &call).await?;
     terminal.answer(&listed, |listed| invoice_table(listed, session))
@@ -69,10 +66,11 @@ fn invoice_table(invoices: &[types::Invoice], session: &Session) -> String {
             amount_text(invoice, session),
             wording::moment(invoice.expires_at),
             state_text(invoice.state).to_owned(),
+            invoice.memo.clone().unwrap_or_default(),
             invoice.invoice.clone(),
         ]
     });
-    table(&["CHANNEL", "AMOUNT", "UNTIL (UTC)", "STATE", "INVOICE"], rows)
+    table(&["CHANNEL", "AMOUNT", "UNTIL (UTC)", "STATE", "FOR", "INVOICE"], rows)
 }
 
 pub(super) async fn pay(
@@ -140,10 +138,7 @@ pub(super) async fn list(
     session: &Session,
     terminal: &mut Terminal,
 ) -> Result<(), CliError> {
-    let channel_id = match &args.channel {
-        Some(text) => Some(session.channel(text).await?.channel_id),
-        None => None,
-    };
+    let channel_id = session.channel_id_if_any(args.channel.as_deref()).await?;
     let call = ListPayments {
         from_index: args.from,
         limit: Some(args.limit),

@@ -4,10 +4,10 @@ use super::args::{Backup, ExportProof, Recover};
 use super::failure::CliError;
 use super::output::Terminal;
 use super::session::{Session, with_node};
-use super::{Place, channel, password, progress};
+use super::{Place, channel, check, password, progress};
 use crate::engine::restore::{RestoreError, journal_dir, restore_backup};
 use lockstep_rpc::api;
-use lockstep_rpc::types::{self, BackupReport, ChannelCall, CheckReport, CheckStep, RecoverReport};
+use lockstep_rpc::types::{self, BackupReport, ChannelCall, RecoverReport};
 use lockstep_store::backup::BackupError;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -134,12 +134,7 @@ pub(super) fn check_backup(
         place.data_dir.display()
     );
     let warnings = vec!["channels that come back from a backup only close".to_owned()];
-    let report = CheckReport { steps: vec![CheckStep { message, cost: None }], warnings };
-    terminal.answer(&report, |report| {
-        let said = report.steps.iter().map(|step| step.message.clone());
-        let warned = report.warnings.iter().map(|warning| format!("warning: {warning}"));
-        said.chain(warned).collect::<Vec<_>>().join("\n")
-    })
+    terminal.answer(&check::report([message], warnings), check::plain)
 }
 
 /// Said before anybody types a password, and with the name that was typed.

@@ -95,6 +95,17 @@ impl Session {
         }
     }
 
+    /// The id of the channel that is named, if one is.
+    pub(super) async fn channel_id_if_any(
+        &self,
+        text: Option<&str>,
+    ) -> Result<Option<ChannelIdText>, CliError> {
+        match text {
+            Some(text) => Ok(Some(self.channel(text).await?.channel_id)),
+            None => Ok(None),
+        }
+    }
+
     /// All channels, page by page.
     pub(super) async fn channels(&self, include_settled: bool) -> Result<Vec<Channel>, CliError> {
         let mut all: Vec<Channel> = Vec::new();

@@ -32,6 +32,7 @@ fn describe(status: &Status, session: &Session) -> String {
         ("network", format!("{} (chain {})", info.network, info.chain_id)),
         ("contract", info.contract.to_string()),
         ("account", info.account.to_string()),
+        ("owner", info.owner.to_string()),
         ("state", state(status.state).to_owned()),
         ("since", wording::moment(status.started_at)),
         ("chain", chain(&status.chain)),

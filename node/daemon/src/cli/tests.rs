@@ -21,24 +21,33 @@ fn the_committed_reference_is_the_one_that_the_program_makes() {
 }
 
 #[test]
-fn every_command_shows_an_example_that_it_understands() {
+fn every_command_shows_an_example_of_itself_that_it_understands() {
+    let mut seen = Vec::new();
     for command in command_line().get_subcommands() {
-        let name = command.get_name();
-        let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-        let examples: Vec<&str> = after
-            .lines()
-            .filter_map(|line| line.split_once("lockstep "))
-            .map(|(_, example)| example.split(" > ").next().unwrap_or(example))
-            .collect();
-        assert!(!examples.is_empty(), "{name} has no example");
-        for example in examples {
-            let arguments: Vec<&str> =
-                std::iter::once("lockstep").chain(example.split(' ')).collect();
-            if let Err(error) = parse(&arguments) {
-                panic!("{example}: {error}");
-            }
+        assert_examples(command, "lockstep", &mut seen);
+    }
+    assert!(seen.len() > 60, "not all of them: {seen:?}");
+}
+
+/// Looks at a command and at all commands in it.
+fn assert_examples(command: &clap::Command, above: &str, seen: &mut Vec<String>) {
+    let name = format!("{above} {}", command.get_name());
+    let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+    let words = after.lines().filter_map(|line| line.split_once("lockstep "));
+    let examples: Vec<String> = words.map(|(_, words)| format!("lockstep {words}")).collect();
+    assert!(!examples.is_empty(), "{name} has no example");
+    for example in examples {
+        let typed = example.split(" > ").next().unwrap_or(&example);
+        assert!(format!("{typed} ").starts_with(&format!("{name} ")), "{name}: {example}");
+        let arguments: Vec<&str> = typed.split(' ').collect();
+        if let Err(error) = parse(&arguments) {
+            panic!("{example}: {error}");
         }
     }
+    for inner in command.get_subcommands() {
+        assert_examples(inner, &name, seen);
+    }
+    seen.push(name);
 }
 
 #[test]
@@ -64,7 +73,7 @@ fn arguments_that_make_no_sense_are_refused() {
         vec!["lockstep", "stream", "0x12ab", "1wei", "--rate", "0"],
         vec!["lockstep", "recover"],
         vec!["lockstep", "recover", "--from-peer", "a", "--from-backup", "b"],
-        vec!["lockstep", "check", "stop"],
+        vec!["lockstep", "check", "status"],
         vec!["lockstep", "events", "weather"],
     ] {
         let refused = parse(&arguments).err().unwrap_or_else(|| panic!("{arguments:?}"));

@@ -1,7 +1,7 @@
 //! `lockstep token`.
 
 use super::amount;
-use super::args::{Token, TokenOrder};
+use super::args::{NewToken, Token, TokenOrder};
 use super::failure::CliError;
 use super::output::{Terminal, table};
 use super::session::Session;
@@ -15,19 +15,8 @@ pub(super) async fn run(
     terminal: &mut Terminal,
 ) -> Result<(), CliError> {
     match &args.order {
-        TokenOrder::New { name, limit, admin } => {
-            let limit = limit.as_deref().map(|text| session.money(text)).transpose()?;
-            let scope = match (&limit, admin) {
-                (Some(_), _) => Scope::Pay,
-                (None, true) => Scope::Admin,
-                (None, false) => Scope::Read,
-            };
-            let call = CreateAccessToken {
-                name: name.clone(),
-                scope,
-                asset: limit.as_ref().map(|money| money.asset.token),
-                limit: limit.map(|money| money.amount),
-            };
+        TokenOrder::New(new) => {
+            let call = new_call(new, session)?;
             let made = session.call(&api::CREATE_TOKEN, &call).await?;
             terminal.answer(&made, |made: &NewAccessToken| {
                 format!("{}\nIt is also in {}.", made.secret, made.path)
@@ -43,6 +32,22 @@ pub(super) async fn run(
             terminal.answer(&call, |call| format!("Token {} is no longer valid.", call.name))
         }
     }
+}
+
+/// The call that makes one.
+pub(super) fn new_call(new: &NewToken, session: &Session) -> Result<CreateAccessToken, CliError> {
+    let limit = new.limit.as_deref().map(|text| session.money(text)).transpose()?;
+    let scope = match (&limit, new.admin) {
+        (Some(_), _) => Scope::Pay,
+        (None, true) => Scope::Admin,
+        (None, false) => Scope::Read,
+    };
+    Ok(CreateAccessToken {
+        name: new.name.clone(),
+        scope,
+        asset: limit.as_ref().map(|money| money.asset.token),
+        limit: limit.map(|money| money.amount),
+    })
 }
 
 fn list(tokens: &[AccessToken], session: &Session) -> String {

@@ -128,6 +128,9 @@ pub struct ChannelOptions {
     /// What to do with a channel that another node offers: ask waits for `lockstep join`, always accepts what
     /// asks us for no deposit, never accepts nothing.
     pub accept: AcceptPolicy,
+    /// Account that owns our side of new channels and gets their money, such as a hardware wallet or a contract.
+    /// Without it the node's own account, which pays for gas and into channels in any case.
+    pub owner: Option<String>,
     /// Challenge period of channels that we open, in seconds. Without it, the least that the contract takes.
     pub challenge_period: Option<u32>,
     /// The longest challenge period that we accept, in seconds. Without it, the most that the contract takes.
@@ -146,6 +149,7 @@ impl Default for ChannelOptions {
     fn default() -> Self {
         Self {
             accept: AcceptPolicy::Ask,
+            owner: None,
             challenge_period: None,
             max_challenge_period: None,
             min_counterparty_deposit: "0".to_owned(),

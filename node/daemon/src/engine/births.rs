@@ -31,6 +31,25 @@ impl Drop for Birth {
     }
 }
 
+/// What became of the link while nobody could be told.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Missed<Id, Link> {
+    Came(Link),
+    Went(Id),
+}
+
+/// From the link that a driver began with to the one that stands now.
+pub(crate) fn missed<Id: PartialEq, Link>(
+    told: Option<Id>,
+    now: Option<(Id, Link)>,
+) -> Option<Missed<Id, Link>> {
+    match (told, now) {
+        (told, Some((id, link))) => (told != Some(id)).then_some(Missed::Came(link)),
+        (Some(gone), None) => Some(Missed::Went(gone)),
+        (None, None) => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -45,5 +64,14 @@ mod tests {
         assert!(births.begin(two).is_some());
         drop(held);
         assert!(births.begin(one).is_some());
+    }
+
+    #[test]
+    fn a_link_that_comes_or_goes_while_a_driver_is_born_is_told_to_it_and_one_that_stays_is_not() {
+        assert_eq!(missed::<u8, ()>(None, None), None);
+        assert_eq!(missed(Some(1), Some((1, "one"))), None);
+        assert_eq!(missed(None, Some((1, "one"))), Some(Missed::Came("one")));
+        assert_eq!(missed(Some(1), Some((2, "two"))), Some(Missed::Came("two")));
+        assert_eq!(missed::<_, ()>(Some(1), None), Some(Missed::Went(1)));
     }
 }

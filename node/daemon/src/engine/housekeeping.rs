@@ -105,14 +105,18 @@ fn remind(shared: &Shared) {
 fn take_back_old_offers(shared: &Shared) {
     let now_millis = shared.clock.now_millis();
     for handle in shared.registry.all() {
-        let is_open = handle.view().phase == Phase::Opening(OpeningStage::Requested);
-        let age =
-            now_millis.saturating_sub(handle.since_millis.get_or_init(|| now_millis).to_owned());
-        if is_open && age > OFFER_MILLIS {
+        let since_millis = *handle.since_millis.get_or_init(|| now_millis);
+        if has_stood_too_long(&handle.view().phase, since_millis, now_millis) {
             let (answer, _) = oneshot::channel();
             handle.nudge(Event::Order(Command::CancelOpen, answer));
         }
     }
+}
+
+/// Only what nobody has answered: what is agreed to ends with the consent.
+fn has_stood_too_long(phase: &Phase, since_millis: u64, now_millis: u64) -> bool {
+    let is_unanswered = *phase == Phase::Opening(OpeningStage::Requested);
+    is_unanswered && now_millis.saturating_sub(since_millis) > OFFER_MILLIS
 }
 
 /// Channels that were never opened and can't be any more are no longer followed. Settled ones stay to be looked at.
@@ -238,5 +242,58 @@ async fn settle_charges(shared: &Arc<Shared>) {
                 shared.ledger.settle(&shared.journal, charge, has_failed).await;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicU32;
+
+    #[test]
+    fn an_offer_that_nobody_answers_stands_for_a_day_and_what_is_agreed_to_is_left_alone() {
+        let day = 24 * 3_600 * 1_000;
+        let offered = Phase::Opening(OpeningStage::Requested);
+        for (phase, now, is_over) in [
+            (&offered, 5 + day, false),
+            (&offered, 5 + day + 1, true),
+            // A clock that was set back makes nothing older.
+            (&offered, 0, false),
+            (&Phase::Opening(OpeningStage::Rejected), 5 + 9 * day, false),
+            (&Phase::Funding { consent: None }, 5 + 9 * day, false),
+            (&Phase::Open, 5 + 9 * day, false),
+        ] {
+            assert_eq!(has_stood_too_long(phase, 5, now), is_over, "{phase:?} at {now}");
+        }
+    }
+
+    #[tokio::test]
+    async fn p65_a_round_that_hangs_holds_up_nobody_and_is_not_begun_twice() {
+        let (is_under_way, begun) = (Arc::<AtomicBool>::default(), Arc::<AtomicU32>::default());
+        let (release, held) = oneshot::channel::<()>();
+        let mut held = Some(held);
+        for _ in 0..3 {
+            let (begun, held) = (Arc::clone(&begun), held.take());
+            spawn_round(&is_under_way, || async move {
+                begun.fetch_add(1, Ordering::SeqCst);
+                if let Some(held) = held {
+                    held.await.unwrap();
+                }
+            });
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(begun.load(Ordering::SeqCst), 1);
+        release.send(()).unwrap();
+        while is_under_way.load(Ordering::SeqCst) {
+            tokio::task::yield_now().await;
+        }
+        let again = Arc::clone(&begun);
+        spawn_round(&is_under_way, || async move {
+            again.fetch_add(1, Ordering::SeqCst);
+        });
+        while is_under_way.load(Ordering::SeqCst) {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(begun.load(Ordering::SeqCst), 2);
     }
 }

@@ -2,7 +2,9 @@
 
 use lockstep_core::commit::{self, Durable, Transition};
 use lockstep_core::ids::ChannelId;
+use lockstep_core::output::{Notice, Output};
 use lockstep_core::record::ChannelRecord;
+use lockstep_store::feed;
 use lockstep_store::journal::DiskJournal;
 use lockstep_store::write_set::WriteSet;
 use lockstep_store::writer::{CommitError, Companion, JournalHandle, MAX_WAITING};
@@ -40,7 +42,7 @@ impl Journal {
         transition: Transition,
         companion: Companion,
     ) -> Result<Durable<Transition>, CommitError> {
-        if !transition.needs_write() && companion.set.is_empty() {
+        if !transition.needs_write() && companion.set.is_empty() && !tells(&transition) {
             return unwritten(transition);
         }
         self.wait_for_room().await;
@@ -116,6 +118,21 @@ fn tell<T>(answer: oneshot::Sender<T>, value: T) {
     if answer.send(value).is_err() {
         tracing::trace!("nobody waits for the journal's answer any more");
     }
+}
+
+/// Whether a transition tells something that is looked up later, by its index. That a counterparty is silent changes
+/// no record, and whoever was away wants to know it all the same.
+fn tells(transition: &Transition) -> bool {
+    transition.outputs().iter().any(|output| match output {
+        // spec §4: a claim without proof is logged, nothing more. A peer may repeat it as often as it likes.
+        Output::Notify(Notice::UnprovenClaim { .. }) => false,
+        Output::Notify(notice) => feed::is_counted(notice),
+        Output::Send(_)
+        | Output::Sign { .. }
+        | Output::Submit(_)
+        | Output::Protect { .. }
+        | Output::Watch { .. } => false,
+    })
 }
 
 /// A transition that changes nothing on disk is durable as it is: everything that it leads to follows from

@@ -3,6 +3,7 @@
 use crate::chain::{WatchedChannel, call_budget};
 use crate::config::AcceptPolicy;
 use crate::engine::backend::reach;
+use crate::engine::births::{Missed, missed};
 use crate::engine::driver::{Beginning, Driver};
 use crate::engine::event::Event;
 use crate::engine::link::hex;
@@ -66,7 +67,7 @@ pub(crate) fn answer_query(shared: &Arc<Shared>, peer: NodeId, salt: B256, query
     }
     let offer = match own_key(shared, peer, salt) {
         Ok(key) => OpenOffer {
-            participant: AccountRef::Evm(shared.settings.account),
+            participant: AccountRef::Evm(shared.settings.owner),
             signer_key: key.to_compressed(),
         },
         Err(error) => {
@@ -102,7 +103,7 @@ pub(crate) async fn open(
     let offer = ask(shared, &contact, salt).await?;
     let own = own_key(shared, peer, salt).map_err(|error| internal(&error))?;
     let terms = Terms {
-        participant1: AccountRef::Evm(shared.settings.account),
+        participant1: AccountRef::Evm(shared.settings.owner),
         participant2: offer.participant,
         signer1: own.address(),
         signer2: address_of(&offer.signer_key).map_err(|error| misbehaved(&error))?,
@@ -254,7 +255,7 @@ fn admit(shared: &Shared, peer: NodeId, request: &OpenRequest) -> Result<(), Rej
     let settings = &shared.settings;
     let terms = &request.terms;
     let is_ours = request.domain == settings.domain
-        && terms.participant2 == AccountRef::Evm(settings.account)
+        && terms.participant2 == AccountRef::Evm(settings.owner)
         && own_key(shared, peer, terms.salt).is_ok_and(|key| key.address() == terms.signer2);
     let is_allowed = settings.accept != AcceptPolicy::Never
         && terms.validate(settings.domain, settings.bounds).is_ok()
@@ -442,13 +443,11 @@ async fn start(
     let driving = driver.run(Beginning::Created(effects, link.map(Box::new)));
     drop(revive::drive(shared, handle.channel_id, driving));
     // A link that came or went between the two lines above was told to nobody.
-    let now = shared.network.session(&handle.peer);
-    if now.as_ref().map(Session::id) != told {
-        match (now, told) {
-            (Some(session), _) => handle.urge(Event::Connected(session)).await,
-            (None, Some(session)) => handle.urge(Event::Disconnected(session)).await,
-            (None, None) => {}
-        }
+    let now = shared.network.session(&handle.peer).map(|session| (session.id(), session));
+    match missed(told, now) {
+        Some(Missed::Came(session)) => handle.urge(Event::Connected(session)).await,
+        Some(Missed::Went(session)) => handle.urge(Event::Disconnected(session)).await,
+        None => {}
     }
     Ok(handle)
 }

@@ -18,7 +18,7 @@ use crate::engine::wording;
 use lockstep_core::chain::ChannelStatus;
 use lockstep_core::commit::{Durable, recover};
 use lockstep_core::digest::SigningDomain;
-use lockstep_core::ids::{AccountRef, ChannelId, NodeId, Side};
+use lockstep_core::ids::{ChannelId, NodeId, Side};
 use lockstep_core::message::SignedState;
 use lockstep_core::money::Amount;
 use lockstep_core::record::{ChannelRecord, ChannelSetup, Phase};
@@ -310,19 +310,19 @@ fn lost_record(
     newest: Option<&SignedState>,
 ) -> Result<ChannelRecord, Failure> {
     let domain = shared.settings.domain;
-    let own = AccountRef::Evm(shared.settings.account);
-    let side = [Side::One, Side::Two].into_iter().find(|side| terms.participant(*side) == own);
-    let foreign = |message: &str| Failure::new(FailureKind::Refused, message);
-    let side = side.ok_or_else(|| foreign("the channel is not of this node's account"))?;
     let context = KeyContext { domain, peer, salt: terms.salt };
     let own_key = shared
         .keys
         .keys()
         .channel_key(&context)
         .map_err(|error| Failure::new(FailureKind::Internal, wording::chain_of(&error)))?;
-    if own_key.address() != terms.signer(side) {
-        return Err(foreign("the channel was made with another seed, or with another node"));
-    }
+    // By the key: the owner may be any account, and another one than today's.
+    let own = own_key.address();
+    let side = [Side::One, Side::Two].into_iter().find(|side| terms.signer(*side) == own);
+    let side = side.ok_or_else(|| {
+        let message = "the channel was made with another seed, or with another node";
+        Failure::new(FailureKind::Refused, message)
+    })?;
     let policy = shared.settings.policy();
     let setup = ChannelSetup {
         domain,

@@ -39,6 +39,14 @@ pub enum SettingsError {
         /// What it says.
         value: Box<str>,
     },
+    /// Not an account that can own a side of a channel.
+    #[error(
+        "option channel.owner has {value:?}, which is no account; it is 0x and 40 hexadecimal digits, not all zero"
+    )]
+    Owner {
+        /// What it says.
+        value: Box<str>,
+    },
     /// The contract does not take such periods.
     #[error(
         "challenge period of {period} s is outside the {minimum} to {maximum} s of the contract"
@@ -68,8 +76,10 @@ pub(crate) struct Settings {
     pub(crate) domain: Domain,
     /// Before this block there is nothing of the contract.
     pub(crate) first_block: u64,
-    /// Our account: owner of our side of channels, and who pays for gas.
+    /// Our account, which pays for gas and into channels.
     pub(crate) account: Address,
+    /// Owner of our side of new channels, who gets their money: our account, or any other.
+    pub(crate) owner: Address,
     /// What channels may have: the contract's bounds, narrowed by the operator's.
     pub(crate) bounds: PeriodBounds,
     /// Of channels that we open without saying.
@@ -116,6 +126,7 @@ impl Settings {
         };
         let tokens = channel.tokens.iter().map(|text| token(text));
         let assets: Result<Vec<_>, _> = std::iter::once(Ok(coin)).chain(tokens).collect();
+        let owner = channel.owner.as_deref().map(owner).transpose()?.unwrap_or(account);
         let own = channel.max_own_deposit.as_ref();
         let max_own_deposit =
             own.map(|text| amount("channel.max_own_deposit", text)).transpose()?;
@@ -128,6 +139,7 @@ impl Settings {
             },
             first_block: deployment.channel.block,
             account,
+            owner,
             bounds: PeriodBounds { minimum, maximum },
             challenge_period,
             force_before_secs: profile.force_before_secs(),
@@ -211,6 +223,11 @@ pub(super) fn channel_id(text: &str) -> Result<ChannelId, SettingsError> {
 
 pub(super) fn amount(option: &'static str, text: &str) -> Result<Amount, SettingsError> {
     Amount::read(text).ok_or_else(|| SettingsError::Amount { option, value: text.into() })
+}
+
+fn owner(text: &str) -> Result<Address, SettingsError> {
+    let owner = text.parse().ok().filter(|owner: &Address| !owner.is_zero());
+    owner.ok_or_else(|| SettingsError::Owner { value: text.into() })
 }
 
 fn token(text: &str) -> Result<Asset, SettingsError> {

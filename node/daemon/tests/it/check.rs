@@ -128,6 +128,8 @@ async fn invoices_of_our_own_are_listed_until_they_are_paid_or_their_time_is_ove
     let ids: Vec<_> = open.iter().map(|invoice| invoice.invoice_id).collect();
     assert_eq!(ids, [sooner.invoice_id, later.invoice_id]);
     assert!(open.iter().all(|invoice| invoice.is_ours && invoice.state == InvoiceState::Open));
+    assert!(open.iter().all(|invoice| invoice.memo.as_deref() == Some("tea")));
+    assert_eq!(open[1].invoice, later.invoice);
 
     // The text of a listed one is as good as the one that was given out.
     let call = lockstep_rpc::types::Pay {

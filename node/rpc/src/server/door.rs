@@ -19,7 +19,7 @@ use std::time::Duration;
 use tower::{Layer, Service};
 
 /// No call waits longer: the longest is a wait for the counterparty.
-const ANSWER_WITHIN: Duration = Duration::from_secs(100);
+pub const ANSWER_WITHIN: Duration = Duration::from_secs(100);
 const BEARER: &str = "Bearer ";
 
 /// Names under which callers may reach the server, and web pages that may call it.

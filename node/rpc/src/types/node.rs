@@ -24,8 +24,10 @@ pub struct NodeInfo {
     pub peer_id: String,
     /// Addresses at which others reach us.
     pub addresses: Vec<String>,
-    /// The account that pays for gas and owns our side of new channels.
+    /// The account that pays for gas and into channels.
     pub account: AccountText,
+    /// The account that owns our side of new channels and gets their money: the same, unless the operator said so.
+    pub owner: AccountText,
     /// Tokens that this node knows; the chain's own coin is the first.
     pub assets: Vec<Asset>,
     /// The least and the most challenge period that the contract takes. Units: seconds.

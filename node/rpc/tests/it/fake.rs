@@ -213,6 +213,7 @@ impl Backend for Fake {
             peer_id: "12D3".to_owned(),
             addresses: Vec::new(),
             account: Text(AccountRef::Evm(Address::repeat_byte(6))),
+            owner: Text(AccountRef::Evm(Address::repeat_byte(6))),
             assets: vec![coin()],
             challenge_period_bounds: (60, 600),
             challenge_period: 60,

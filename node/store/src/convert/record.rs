@@ -9,6 +9,7 @@ use lockstep_core::{
     },
     signature::SignerKey,
     terms::{Features, PeriodBounds, Policy, Terms},
+    update::Memo,
 };
 use lockstep_proto::v1;
 
@@ -248,6 +249,7 @@ impl Stored for Invoice {
             amount: amount_bytes(self.amount),
             expiry_secs: self.expiry.0,
             paid_version,
+            memo: self.memo.as_bytes().to_vec(),
         }
     }
 
@@ -259,6 +261,8 @@ impl Stored for Invoice {
         Ok(Self {
             amount: amount(&proto.amount, "invoice.amount")?,
             expiry: time(proto.expiry_secs),
+            memo: Memo::new(proto.memo)
+                .map_err(|_| Malformed::OutOfRange { field: "invoice.memo" })?,
             status,
         })
     }

@@ -14,8 +14,8 @@ use lockstep_core::{
     output::{Notice, Output},
     record::{
         ChainFacts, ChannelRecord, ChannelSetup, ClosingStage, CoSigned, Consent, Dispute,
-        Equivocation, FreezeReason, InFlight, Invoice, KnownSecret, LeftOut, OpeningStage,
-        PendingUpdate, Phase, RecordParts, RestoreReason, Settlement, Withdrawal,
+        Equivocation, FreezeReason, InFlight, Invoice, InvoiceStatus, KnownSecret, LeftOut,
+        OpeningStage, PendingUpdate, Phase, RecordParts, RestoreReason, Settlement, Withdrawal,
     },
     state::{Open, PartialWithdraw},
     time::{BlockNumber, BlockPoint, BlockTimestamp, Finality},
@@ -23,7 +23,7 @@ use lockstep_core::{
         DepositStage, RecoverAction, Transfer, TransferKey, TransferRecord, TransferStage,
         WithdrawStage,
     },
-    update::{Action, Update},
+    update::{Action, Memo, Update},
 };
 use lockstep_store::{convert::Stored, port, write_set::WriteSet};
 use proptest::prelude::*;
@@ -437,6 +437,22 @@ fn valid_messages() -> Vec<Vec<u8>> {
     messages.extend(transfers().iter().map(Stored::encode));
     messages.retain(|message| !message.is_empty());
     messages
+}
+
+#[test]
+fn an_invoice_comes_back_with_what_it_is_for_and_an_older_one_without() {
+    let memo = Memo::new(vec![0xff; 64]).unwrap();
+    let (amount, expiry, status) = (Amount::from(7_u64), BlockTimestamp(9), InvoiceStatus::Open);
+    let invoice = Invoice { amount, expiry, memo, status };
+    assert_eq!(Invoice::decode(&invoice.encode()).unwrap(), invoice);
+    let older = Invoice { memo: Memo::default(), ..invoice };
+    assert_eq!(Invoice::decode(&older.encode()).unwrap(), older);
+    // One byte more than a memo may have.
+    let mut long = Invoice { memo: Memo::new(vec![1; 64]).unwrap(), ..older }.encode();
+    let place = long.iter().position(|byte| *byte == 64).unwrap();
+    long[place] = 65;
+    long.push(1);
+    Invoice::decode(&long).unwrap_err();
 }
 
 proptest! {

@@ -13,6 +13,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::Aim;
+use super::frames::{pour, until_ended};
 use super::greeting::{Lie, Talk, greet};
 use super::identity::Identity;
 use super::link::{ATTENTION, Link};
@@ -218,4 +219,21 @@ async fn until_over<T>(
 /// Whether an attack could go on for as long as it wanted to.
 pub fn went_on(ended: &io::Result<()>) -> bool {
     ended.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::TimedOut)
+}
+
+/// Names every length that no frame has, each from a place of its own: one that has broken a rule is not let in again
+/// for a while.
+///
+/// # Panics
+/// When the victim goes on with one of them.
+pub async fn name_lengths(mut next: impl FnMut() -> Attacker, aim: &Aim) {
+    for (number, broken) in transport::broken_frames().iter().enumerate() {
+        let mut pipe = next().pipe(aim).await.expect("it is let in");
+        // The victim may end it before all is said.
+        drop(pour(&mut pipe, broken).await);
+        assert!(until_ended(&mut pipe, ATTENTION).await.is_ok(), "{number} goes on");
+    }
+    for _ in 0..4 {
+        session::lengths(&next(), aim).await.expect("it is ended in time");
+    }
 }

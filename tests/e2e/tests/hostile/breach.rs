@@ -3,10 +3,10 @@
 use std::io;
 
 use lockstep_e2e::hostile::attack::greeting::FRIEND;
-use lockstep_e2e::hostile::attack::{Attacker, greeting, session, transport, went_on};
-use lockstep_e2e::hostile::frames::{pour, until_ended};
+use lockstep_e2e::hostile::attack::{
+    Attacker, greeting, name_lengths, session, transport, went_on,
+};
 use lockstep_e2e::hostile::greeting::{Lie, every_lie, greet};
-use lockstep_e2e::hostile::link::ATTENTION;
 use lockstep_e2e::hostile::message::every_absurdity;
 use lockstep_e2e::{PATIENCE, patiently};
 use lockstep_p2p::limits::Limits;
@@ -21,7 +21,8 @@ const MIB: u64 = 1024 * 1024;
 async fn p60_p67_p68_p69_a_node_ends_whoever_breaks_a_rule_and_believes_no_lie() {
     let siege = Siege::begin().await;
     // Before it pays, which takes memory of its own.
-    name_lengths(&siege).await;
+    name_lengths(attackers(0), &siege.aim).await;
+    assert!(siege.taken() < 16 * MIB, "{} MiB", siege.taken() / MIB);
     let paid = siege.while_paying(break_rules(&siege)).await;
     siege.ends(paid).await;
 }
@@ -30,20 +31,6 @@ async fn p60_p67_p68_p69_a_node_ends_whoever_breaks_a_rule_and_believes_no_lie()
 fn attackers(first: u32) -> impl FnMut() -> Attacker {
     let mut numbers = first..;
     move || Attacker::new(numbers.next().unwrap(), HOLD)
-}
-
-async fn name_lengths(siege: &Siege) {
-    let (aim, mut next) = (&siege.aim, attackers(0));
-    for (number, broken) in transport::broken_frames().iter().enumerate() {
-        let mut pipe = next().pipe(aim).await.unwrap();
-        // The victim may end it before all is said.
-        drop(pour(&mut pipe, broken).await);
-        assert!(until_ended(&mut pipe, ATTENTION).await.is_ok(), "{number} goes on");
-    }
-    for _ in 0..4 {
-        session::lengths(&next(), aim).await.unwrap();
-    }
-    assert!(siege.taken() < 16 * MIB, "{} MiB", siege.taken() / MIB);
 }
 
 async fn break_rules(siege: &Siege) {

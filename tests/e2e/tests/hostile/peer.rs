@@ -5,8 +5,9 @@
 
 use std::time::Duration;
 
-use lockstep_e2e::hostile::attack::{ALL, Attacker, greeting, session, transport, went_on};
-use lockstep_e2e::hostile::frames::{pour, until_ended};
+use lockstep_e2e::hostile::attack::{
+    ALL, Attacker, greeting, name_lengths, session, transport, went_on,
+};
 use lockstep_e2e::hostile::greeting::{Lie, greet};
 use lockstep_e2e::hostile::identity::Identity;
 use lockstep_e2e::hostile::link::{ATTENTION, Link};
@@ -25,15 +26,8 @@ const MIB: u64 = 1024 * 1024;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn p60_no_length_that_a_peer_names_is_allocated() {
     let scene = Scene::start(&[]).await;
-    for (number, broken) in (0..).zip(transport::broken_frames()) {
-        let mut pipe = scene.attacker(number).pipe(&scene.aim).await.unwrap();
-        // The victim may end it before all is said.
-        drop(pour(&mut pipe, &broken).await);
-        assert!(until_ended(&mut pipe, ATTENTION).await.is_ok(), "{number} goes on");
-    }
-    for number in 100..104 {
-        session::lengths(&scene.attacker(number), &scene.aim).await.unwrap();
-    }
+    let mut numbers = 0..;
+    name_lengths(|| scene.attacker(numbers.next().unwrap()), &scene.aim).await;
     assert!(scene.taken() < 16 * MIB, "{} MiB", scene.taken() / MIB);
     scene.undisturbed().await;
 }

@@ -6,7 +6,7 @@ use lockstep_e2e::channel::{Pair, initiate_close_by_hand};
 use lockstep_e2e::node::PERIOD;
 use lockstep_e2e::patiently;
 use lockstep_e2e::proxy::{Forgery, PoolEvent, Proxy, Rules};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Longer than a node waits for one answer. Units: seconds.
 const TOO_SLOW_SECS: u64 = 8;
@@ -97,6 +97,32 @@ async fn p76_an_answer_that_is_forgotten_or_priced_out_is_sent_again_until_it_la
     pair.one.start().await;
     world.pass(PERIOD).await;
     pair.assert_settled(600, 1_400).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p65_a_counterparty_that_is_silent_is_told_of_while_the_chain_does_not_answer() {
+    let mut pair = Pair::stopped().await;
+    let chain = Proxy::start(&pair.world().anvil.url).await;
+    pair.one.set("LOCKSTEP_CHAIN_ENDPOINTS", chain.url.clone());
+    pair.one.set("LOCKSTEP_CHANNEL_PEER_TIMEOUT_MILLIS", "1000");
+    pair.run().await;
+    pair.add_channel("1000", "1000", None).await;
+    let Pair { one, two, id } = &pair;
+    one.pay(id, "100").await;
+    chain.rule(|rules| rules.stalls = true);
+    two.freeze();
+    one.begin_to_pay(id, "10").await;
+    let is_told = |page: &Value| {
+        let events = page["events"].as_array().expect("events");
+        events.iter().any(|event| event["body"]["what"] == "peerSilent")
+    };
+    // Also to whoever looks only later.
+    one.until("lockstep_listEvents", json!({"kind": "channels"}), "the event", is_told).await;
+    let waits = one.channel(id).await["waiting"].to_string();
+    assert!(waits.contains("owes an answer for too long"), "{waits}");
+    two.thaw();
+    chain.be_honest();
+    pair.until_balances(890, 1_110).await;
 }
 
 /// Waits until the pool takes a transaction that it does not hold.

@@ -11,5 +11,6 @@ mod life;
 mod loss;
 mod machines;
 mod outside;
+mod owner;
 mod surface;
 mod tower;

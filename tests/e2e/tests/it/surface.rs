@@ -43,18 +43,40 @@ async fn a_check_says_what_would_happen_and_does_nothing() {
         &["check", "withdraw", id, "100wei"],
         &["check", "close", id],
         &["check", "force-close", id],
+        &["check", "token", "new", "shop", "--limit", "1ETH"],
+        &["check", "token", "revoke", "read"],
+        &["check", "node"],
+        &["check", "stop"],
     ] {
         let ended = one.cli(words).await;
         assert_eq!(ended.code, 0, "{words:?}: {ended:?}");
     }
-    let refused = one.cli(&["check", "pay", id, "1001wei"]).await;
-    assert_eq!(refused.code, 3, "{refused:?}");
+    for words in [
+        &["check", "pay", id, "1001wei"][..],
+        &["check", "token", "new", "read"],
+        &["check", "token", "new", "Shop"],
+        &["check", "token", "revoke", "admin"],
+        &["check", "token", "revoke", "shop"],
+        &["check", "init", "--yes"],
+        &["check", "node", "--chain-endpoints", "ftp://127.0.0.1:1"],
+    ] {
+        let refused = one.cli(words).await;
+        assert_eq!(refused.code, 3, "{words:?}: {refused:?}");
+    }
+    let tokens = one.cli(&["token", "list"]).await.expect_done();
+    assert_eq!(tokens.as_array().map(Vec::len), Some(2), "{tokens}");
+    let folder = one.world().folder().join("to-be").display().to_string();
+    let (words, new) = (format!("{folder}.words"), ["check", "init", "--data-dir", &folder]);
+    let would = one.cli(&[&new[..], &["--words-to", &words]].concat()).await.expect_done();
+    assert!(would["steps"].to_string().contains(&words), "{would}");
+    assert!(!std::path::Path::new(&folder).exists() && !std::path::Path::new(&words).exists());
     assert_eq!(one.payments().await, Vec::<Value>::new());
     assert_eq!(
         [one.channel(id).await["version"].clone(), two.channel(id).await["version"].clone()],
         before
     );
     assert_eq!(one.channel(id).await["close"], Value::Null);
+    assert_eq!(one.ask("lockstep_status", json!([])).await["state"], "ready");
     one.pay(id, "1000").await;
     pair.until_balances(0, 1_500).await;
 }

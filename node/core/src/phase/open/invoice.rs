@@ -7,7 +7,7 @@ use crate::money::Amount;
 use crate::record::{Invoice, InvoiceStatus, MAX_INVOICES, RecordParts};
 use crate::rules;
 use crate::time::BlockTimestamp;
-use crate::update::Payment;
+use crate::update::{Memo, Payment};
 
 /// Adds an invoice; makes room by dropping those past their time.
 pub(crate) fn add(
@@ -15,6 +15,7 @@ pub(crate) fn add(
     id: InvoiceId,
     amount: Amount,
     expiry: BlockTimestamp,
+    memo: Memo,
 ) -> Result<(), ProtocolError> {
     if amount.is_zero() {
         return Err(ProtocolError::ZeroAmount);
@@ -30,7 +31,7 @@ pub(crate) fn add(
     if parts.invoices.len() >= MAX_INVOICES {
         return Err(ProtocolError::Busy);
     }
-    parts.invoices.insert(id, Invoice { amount, expiry, status: InvoiceStatus::Open });
+    parts.invoices.insert(id, Invoice { amount, expiry, memo, status: InvoiceStatus::Open });
     Ok(())
 }
 

@@ -65,6 +65,7 @@ pub(in crate::cli) struct Config {
 #[derive(Subcommand)]
 pub(in crate::cli) enum ConfigOrder {
     /// A file with every option and its default.
+    #[command(after_help = "Example: lockstep config sample > lockstep.toml")]
     Sample,
 }
 
@@ -84,23 +85,30 @@ pub(in crate::cli) struct Token {
 #[derive(Subcommand)]
 pub(in crate::cli) enum TokenOrder {
     /// Make one that may pay up to a limit, or only look.
-    New {
-        /// Its name: lower-case letters, digits and hyphens.
-        name: String,
-        /// The most that it may pay in its life; without it the token may only look.
-        #[arg(long, value_name = "AMOUNT")]
-        limit: Option<String>,
-        /// It may do everything.
-        #[arg(long, conflicts_with = "limit")]
-        admin: bool,
-    },
+    #[command(after_help = "Example: lockstep token new shop --limit 1ETH")]
+    New(NewToken),
     /// List them.
+    #[command(after_help = "Example: lockstep token list")]
     List,
     /// End one.
+    #[command(after_help = "Example: lockstep token revoke shop")]
     Revoke {
         /// Its name.
         name: String,
     },
+}
+
+/// A token to be made.
+#[derive(Args)]
+pub(in crate::cli) struct NewToken {
+    /// Its name: lower-case letters, digits and hyphens.
+    pub(in crate::cli) name: String,
+    /// The most that it may pay in its life; without it the token may only look.
+    #[arg(long, value_name = "AMOUNT")]
+    pub(in crate::cli) limit: Option<String>,
+    /// It may do everything.
+    #[arg(long, conflicts_with = "limit")]
+    pub(in crate::cli) admin: bool,
 }
 
 /// A line of events.

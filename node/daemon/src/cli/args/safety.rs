@@ -46,23 +46,32 @@ pub(in crate::cli) struct Tower {
 #[derive(Subcommand)]
 pub(in crate::cli) enum TowerOrder {
     /// Use one from now on.
+    #[command(
+        after_help = "Example: lockstep tower add lockstep-tower:02ab...@/dns4/tower.example/tcp/9655/p2p/12D3..."
+    )]
     Add {
         /// What `lockstep-watchtower info` prints.
         address: String,
     },
     /// List them, and how they are.
+    #[command(after_help = "Example: lockstep tower list")]
     List,
     /// Use one no more.
+    #[command(after_help = "Example: lockstep tower remove 0x02ab")]
     Remove {
         /// Its key, or the beginning of it.
         tower: String,
     },
     /// What they promised, channel by channel.
+    #[command(after_help = "Example: lockstep tower receipts 0x12ab --json")]
     Receipts {
         /// Only of this channel: its id or the beginning of it.
         channel: Option<String>,
     },
     /// Say whether a tower kept its promise, from its receipt and what the contract keeps; needs no node.
+    #[command(
+        after_help = "Example: lockstep tower verify-receipt receipt.json --settled-version 7 --closes-at 1790000000"
+    )]
     VerifyReceipt(VerifyReceipt),
 }
 

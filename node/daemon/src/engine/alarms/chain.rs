@@ -96,25 +96,7 @@ pub(crate) fn cause_of(alarm: &Alarm) -> Cause {
 
 /// The alarm as a person reads it. `coin` writes an amount of the chain's own coin.
 pub(crate) fn words(alarm: &Alarm, coin: &dyn Fn(Amount) -> String) -> String {
-    match alarm {
-        Alarm::BudgetReached { .. }
-        | Alarm::AccountEmpty { .. }
-        | Alarm::ReserveLow { .. }
-        | Alarm::StoreFailed { .. }
-        | Alarm::ForceThroughL1 { .. }
-        | Alarm::HalfOfWindow { .. } => of_call(alarm, coin),
-        Alarm::BlocksDiffer { .. }
-        | Alarm::LogsDiffer { .. }
-        | Alarm::LogsOmitted { .. }
-        | Alarm::CloseWithoutLog { .. }
-        | Alarm::EndpointDown { .. }
-        | Alarm::EndpointOnOtherChain { .. }
-        | Alarm::EndpointLeftOut { .. }
-        | Alarm::EndpointBehind { .. }
-        | Alarm::CloseNeverWas { .. }
-        | Alarm::CloseMayComeBack { .. }
-        | Alarm::ChainStandsStill { .. } => of_view(alarm),
-    }
+    of_call(alarm, coin).unwrap_or_else(|| of_view(alarm))
 }
 
 /// What the chain looks like.
@@ -184,7 +166,7 @@ fn of_view(alarm: &Alarm) -> String {
              the network itself",
             number.0
         ),
-        // The other half.
+        // Said already.
         Alarm::BudgetReached { .. }
         | Alarm::AccountEmpty { .. }
         | Alarm::ReserveLow { .. }
@@ -194,10 +176,10 @@ fn of_view(alarm: &Alarm) -> String {
     }
 }
 
-/// What becomes of our own calls.
-fn of_call(alarm: &Alarm, coin: &dyn Fn(Amount) -> String) -> String {
+/// What becomes of our own calls; none if it is about something else.
+fn of_call(alarm: &Alarm, coin: &dyn Fn(Amount) -> String) -> Option<String> {
     let wei = |wei| coin(Amount::from_u256(wei));
-    match alarm {
+    Some(match alarm {
         Alarm::BudgetReached { key, needed, cap } => format!(
             "{} needs a fee of {needed} wei per gas, and at most {cap} is allowed for what its channel is worth. It \
              stays in the pool at that fee. Raise chain.max_call_cost and restart the node if it must land sooner",
@@ -231,7 +213,6 @@ fn of_call(alarm: &Alarm, coin: &dyn Fn(Amount) -> String) -> String {
              L1, from any account. The node goes on trying on the rollup",
             call(key.kind)
         ),
-        // The other half.
         Alarm::BlocksDiffer { .. }
         | Alarm::LogsDiffer { .. }
         | Alarm::LogsOmitted { .. }
@@ -242,8 +223,8 @@ fn of_call(alarm: &Alarm, coin: &dyn Fn(Amount) -> String) -> String {
         | Alarm::EndpointBehind { .. }
         | Alarm::CloseNeverWas { .. }
         | Alarm::CloseMayComeBack { .. }
-        | Alarm::ChainStandsStill { .. } => String::new(),
-    }
+        | Alarm::ChainStandsStill { .. } => return None,
+    })
 }
 
 /// What a call is called for people.

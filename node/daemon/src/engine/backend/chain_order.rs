@@ -121,6 +121,7 @@ pub(super) fn plan_cancel(
         return Ok(None);
     }
     if view.side() == Side::One && view.chain.status == ChannelStatus::Pending {
+        owned_here(shared, view.setup.terms.participant1, "cancelOpen of the contract")?;
         return Ok(Some(EntryCall::CancelOpen { terms: view.setup.terms }));
     }
     let message = if matches!(view.phase, Phase::Opening(_)) {
@@ -131,6 +132,18 @@ pub(super) fn plan_cancel(
         "there is no deposit of ours that waits for the other side to join"
     };
     Err(Failure::new(FailureKind::WrongPhase, message).safe("nothing was done"))
+}
+
+/// What the contract takes from the owner of our side alone this node can't do for another account.
+fn owned_here(shared: &Shared, owner: AccountRef, call: &str) -> Result<(), Failure> {
+    let (owner, account) = (Text(owner), Text(AccountRef::Evm(shared.settings.account)));
+    if owner == account {
+        return Ok(());
+    }
+    let message = format!("the money is account {owner}'s, and this node sends from {account}");
+    Err(Failure::new(FailureKind::Refused, message)
+        .safe("nothing was done; the money stays in the contract for its owner")
+        .advice(format!("send {call} from account {owner}")))
 }
 
 /// Takes back a deposit.
@@ -163,12 +176,14 @@ pub(super) async fn plan_credit(
     };
     let account = shared.settings.account;
     let asked = (address != Address::ZERO).then_some(address);
-    let credit = shared.chain.credit(account, asked).await;
+    let owner = shared.settings.owner;
+    let credit = shared.chain.credit(owner, asked).await;
     let amount = credit.map_err(|error| chain_failure(&error))?;
     if amount.is_zero() {
         return Err(Failure::new(FailureKind::Refused, "the contract owes this account no credit")
             .safe("nothing was done"));
     }
+    owned_here(shared, AccountRef::Evm(owner), "withdraw of the contract")?;
     Ok(EntryCall::TakeCredit { token, to: AccountRef::Evm(account), amount })
 }
 
@@ -232,7 +247,9 @@ pub(super) async fn force_close(
 async fn estimate(shared: &Shared, view: &View, evidence: Option<Evidence>) -> Option<Cost> {
     let calls = [ChainCall::InitiateClose(evidence), ChainCall::Close];
     let terms = &view.setup.terms;
-    match shared.chain.estimate(shared.settings.account, terms, &calls).await {
+    // In the name of the owner, who needs no order of our signer for it.
+    let AccountRef::Evm(owner) = terms.participant(view.side()) else { return None };
+    match shared.chain.estimate(owner, terms, &calls).await {
         Ok(estimate) => Some(Cost { gas: estimate.gas, fee: Text(estimate.expected) }),
         Err(error) => {
             tracing::debug!(error = %wording::chain_of(&error), "a close could not be estimated");

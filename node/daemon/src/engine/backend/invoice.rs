@@ -83,7 +83,8 @@ pub(super) async fn create(shared: &Arc<Shared>, call: &CreateInvoice) -> Result
     })?;
     let id = InvoiceId(id.into());
     let amount = call.amount.0;
-    super::channel::order(shared, channel_id, Command::AddInvoice { id, amount, expiry }).await?;
+    let order = Command::AddInvoice { id, amount, expiry, memo: memo.clone() };
+    super::channel::order(shared, channel_id, order).await?;
     let text = InvoiceText {
         domain: shared.settings.domain,
         channel_id,
@@ -148,7 +149,7 @@ fn state_of(known: &KnownInvoice, by_time: InvoiceState) -> InvoiceState {
     }
 }
 
-/// Our own invoices, those that end first first. What they are for stands only in their texts, which are not kept.
+/// Our own invoices, those that end first first.
 pub(super) async fn list(
     shared: &Arc<Shared>,
     call: &ListInvoices,
@@ -173,7 +174,7 @@ pub(super) async fn list(
                 id,
                 amount: known.amount,
                 expiry: known.expiry,
-                memo: Memo::default(),
+                memo: known.memo.clone(),
             };
             (text, state_of(&known, by_time))
         }));

@@ -29,6 +29,7 @@ pub(super) fn info(shared: &Shared) -> NodeInfo {
         peer_id: shared.network.local_peer().to_string(),
         addresses: addresses.iter().map(ToString::to_string).collect(),
         account: Text(AccountRef::Evm(settings.account)),
+        owner: Text(AccountRef::Evm(settings.owner)),
         assets: settings.assets.clone(),
         challenge_period_bounds: (settings.bounds.minimum, settings.bounds.maximum),
         challenge_period: settings.challenge_period,
@@ -160,7 +161,7 @@ fn accounts(shared: &Shared) -> Vec<AccountBalance> {
             holding.account == *account && AccountRef::Evm(holding.token) == asset.token.0
         };
         let known = holdings.iter().find(is_meant);
-        let role = if *account == shared.settings.account { "owner" } else { "sender" };
+        let role = if *account == shared.settings.owner { "owner" } else { "sender" };
         AccountBalance {
             account: Text(AccountRef::Evm(*account)),
             role: role.to_owned(),

@@ -379,6 +379,12 @@ mod tests {
     use lockstep_core::message::RejectReason;
 
     #[test]
+    fn p65_who_waits_as_long_as_it_may_is_answered_before_the_server_gives_up() {
+        let longest = Duration::from_millis(MAX_WAIT_MILLIS).saturating_add(LOOK_UP);
+        assert!(longest < lockstep_rpc::server::ANSWER_WITHIN, "{longest:?}");
+    }
+
+    #[test]
     fn a_payment_that_is_durable_is_answered_from_what_its_channel_told() {
         assert_eq!(outcome(None), (PaymentState::Pending, None, None));
         let applied = Tally { applied: 1, version: Version(7), ..Tally::default() };

@@ -42,7 +42,10 @@ impl Driver {
             Event::Connected(session) => self.take_link(session).await,
             Event::Disconnected(session) => self.lose_link(session).await,
             Event::Tick(now) => {
-                if let Err(error) = self.step(Input::Tick { now }, WriteSet::default()).await {
+                // P49: of a journal that has failed the operator has heard; a tick comes each second.
+                if let Err(error) = self.step(Input::Tick { now }, WriteSet::default()).await
+                    && !self.shared.is_signing_stopped()
+                {
                     self.trouble("a tick was refused", &error).await;
                 }
                 self.lapse(now).await;
@@ -96,7 +99,7 @@ impl Driver {
                 }
                 Event::Invoices(answer) => tell(answer, self.channel.parts().invoices.clone()),
                 Event::Invoice(id, answer) => {
-                    tell(answer, self.channel.parts().invoices.get(&id).copied());
+                    tell(answer, self.channel.parts().invoices.get(&id).cloned());
                 }
                 Event::Evidence(answer) => {
                     let evidence = self.whole_evidence();

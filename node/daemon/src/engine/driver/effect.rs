@@ -7,9 +7,11 @@ use crate::engine::event::Event;
 use crate::engine::opening;
 use crate::engine::wording;
 use alloy_primitives::B256;
-use lockstep_core::chain::{ChainEvent, ChainFact, EventPosition, Obligation};
+use lockstep_chain::call::SignedIntent;
+use lockstep_core::chain::{ChainEvent, ChainFact, EventPosition, Obligation, ObligationKind};
 use lockstep_core::commit::Durable;
 use lockstep_core::error::ErrorClass;
+use lockstep_core::ids::AccountRef;
 use lockstep_core::message::PeerMessage;
 use lockstep_core::output::{AfterSigning, Effect, Notice, Output};
 use lockstep_core::request::SigningRequest;
@@ -21,6 +23,9 @@ use std::time::Duration;
 
 /// How long until a call is handed to the chain side again, if that could not take it.
 const SUBMIT_AGAIN: Duration = Duration::from_secs(2);
+
+/// The signer has refused what a call needs.
+struct Unsigned;
 
 /// An effect that has its signature already, or waits for it.
 enum Prepared {
@@ -65,6 +70,10 @@ impl Driver {
     /// start, which the operator must hear of.
     fn leave_unsigned(&mut self, then: &AfterSigning) {
         let AfterSigning::Submit { obligation, .. } = then else { return };
+        self.alarm_unsigned(obligation);
+    }
+
+    fn alarm_unsigned(&self, obligation: &Obligation) {
         let kind = alarms::chain::call(obligation.key().kind);
         let message = format!(
             "{kind} is due on the chain, and our half of the newest state cannot be signed: what was agreed last \
@@ -142,7 +151,11 @@ impl Driver {
 
     /// Hands a call to the chain side, which makes it durable. Not awaited: the chain side may itself be
     /// waiting for this driver.
-    pub(super) fn submit(&self, obligation: Obligation) {
+    pub(super) fn submit(&mut self, obligation: Obligation) {
+        let intent = match self.close_intent(&obligation) {
+            Ok(intent) => intent,
+            Err(Unsigned) => return self.alarm_unsigned(&obligation),
+        };
         let (shared, channel_id) = (Arc::clone(&self.shared), self.channel.channel_id());
         let parts = self.channel.parts();
         // P76: by what is at risk now, not when the channel began.
@@ -152,7 +165,7 @@ impl Driver {
             if let Err(error) = shared.chain.allow(channel_id, max_cost).await {
                 tracing::debug!(%channel_id, error = %error, "the chain side has ended");
             }
-            while let Err(error) = shared.chain.submit(obligation.clone(), None).await {
+            while let Err(error) = shared.chain.submit(obligation.clone(), intent).await {
                 let error = wording::chain_of(&error);
                 tracing::warn!(%channel_id, error, "a call cannot be handed over yet");
                 if shared.sleep_or_stop(SUBMIT_AGAIN).await {
@@ -160,6 +173,21 @@ impl Driver {
                 }
             }
         });
+    }
+
+    /// For the start of a close whose owner is another account than the one that sends it: our signer's order, which
+    /// the contract takes from anybody.
+    fn close_intent(&mut self, obligation: &Obligation) -> Result<Option<SignedIntent>, Unsigned> {
+        let key = obligation.key();
+        let setup = &self.channel.parts().setup;
+        let owner = setup.terms.participant(setup.side);
+        let is_owned_here = owner == AccountRef::Evm(self.shared.settings.account);
+        if key.kind != ObligationKind::InitiateClose || is_owned_here {
+            return Ok(None);
+        }
+        let (intent, request) = self.channel.close_intent(key.version).ok_or(Unsigned)?;
+        let signature = self.sign(&[request]).pop().flatten().ok_or(Unsigned)?;
+        Ok(Some((intent, signature)))
     }
 
     /// Asks whether the registry has taken a lock's secret already, and for all that it takes from now on.
