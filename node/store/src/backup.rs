@@ -25,6 +25,7 @@ use crate::{
     disk,
     engine::{Engine, Row},
     error::{OpenError, Refusal, StoreError},
+    history,
     journal::DiskJournal,
     open::{self, Options, Provenance},
     table::Table,
@@ -204,15 +205,20 @@ pub fn import(
 fn fill(dir: &Path, options: &Options, key: &BackupKey, path: &Path) -> Result<(), BackupError> {
     let mut engine = open::open(dir, options)?.engine;
     let mut set = WriteSet::default();
+    let mut newest = 0;
     for rows in Opener::begin(path, key)? {
         for (table, (key, value)) in rows? {
+            if table == Table::History {
+                newest = newest.max(history::group_of(&key).unwrap_or_default());
+            }
             set.put(table, key, value)?;
             if set.size() > SOFT_GROUP_BYTES / 2 {
                 engine.write(&std::mem::take(&mut set))?;
             }
         }
     }
-    engine.write(&set)?;
+    // A step of this life must not take the name of one of the life before.
+    engine.write_above(&set, newest)?;
     Ok(())
 }
 

@@ -61,6 +61,15 @@ impl Engine {
         self.write_with_head(set, next)
     }
 
+    /// The same, as a group above any of another journal whose rows are taken over: steps are named by their groups.
+    ///
+    /// # Errors
+    /// As for any group.
+    pub(crate) fn write_above(&mut self, set: &WriteSet, group: u64) -> Result<(), StoreError> {
+        let sequence = self.head.sequence.max(group).saturating_add(1);
+        self.write_with_head(set, Head { sequence, ..self.head })
+    }
+
     pub(crate) fn write_with_head(&mut self, set: &WriteSet, next: Head) -> Result<(), StoreError> {
         match self.health {
             Health::Sound => {}

@@ -10,6 +10,7 @@ use lockstep_core::{
 };
 use lockstep_proto::v1::{self, history_line::Notice as Line};
 use prost::Message;
+use std::cmp::Ordering;
 
 use crate::{
     convert,
@@ -20,6 +21,9 @@ use crate::{
     table::Table,
     write_set::WriteSet,
 };
+
+/// Rows that are looked at together.
+const PAGE: usize = 500;
 
 /// A line of events with indices of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -102,10 +106,18 @@ pub struct Entry {
 }
 
 /// Names a step of a channel in the history.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Step {
     pub(crate) channel: [u8; 32],
     pub(crate) group: u64,
     pub(crate) place: u16,
+}
+
+impl Step {
+    /// Its key in the history.
+    pub(crate) fn key(&self) -> Vec<u8> {
+        history::step_key(&self.channel, self.group, self.place)
+    }
 }
 
 /// Gives indices to the lines of one group.
@@ -231,42 +243,65 @@ fn row_from(
     Ok(following.pop())
 }
 
-/// A counted line, by the step that it names.
+/// A row of a count, by the step that it names.
 pub(crate) struct Named {
-    /// Its row.
+    /// Its key.
     pub(crate) key: Vec<u8>,
     /// The index after its last.
     pub(crate) end: u64,
-    pub(crate) channel_id: ChannelId,
-    /// Its step in the history.
-    pub(crate) step: Vec<u8>,
 }
 
-/// Rows of a count from an index on, without what they name.
-pub(crate) fn named(
+/// The row of a count that names a step. Groups rise with the index, and places in a group do, so a few rows are
+/// looked at however many there are.
+pub(crate) fn row_of_step(
     source: &impl RowSource,
     count: Count,
-    from: u64,
-    limit: usize,
-) -> Result<Vec<Named>, StoreError> {
-    let rows = source.page(Table::Feed, &[count.tag()], &key(count, from), limit)?;
-    rows.into_iter()
-        .map(|(key, value)| {
-            let row = Row::parse(&key, &value)?;
-            let (channel, place) = row.names()?;
-            let step = history::step_key(&channel, row.body.group, place);
-            let end = row.end();
-            Ok(Named { key, end, channel_id: ChannelId(channel.into()), step })
-        })
-        .collect()
+    step: &Step,
+) -> Result<Option<Named>, StoreError> {
+    let (mut low, mut high) = (0, next_index(source, count)?);
+    while low < high {
+        let middle = low.midpoint(high);
+        let Some((row_key, value)) =
+            source.floor(Table::Feed, &[count.tag()], &key(count, middle))?
+        else {
+            low = middle.saturating_add(1);
+            continue;
+        };
+        let row = Row::parse(&row_key, &value)?;
+        let (channel, place) = row.names()?;
+        match (row.body.group, place).cmp(&(step.group, step.place)) {
+            Ordering::Equal if channel == step.channel => {
+                let end = row.end();
+                return Ok(Some(Named { key: row_key, end }));
+            }
+            Ordering::Equal => break,
+            Ordering::Less => low = middle.saturating_add(1).max(row.end()),
+            Ordering::Greater => high = row.first,
+        }
+    }
+    look_through(source, count, step)
 }
 
-/// The lines of a step of the history.
-pub(crate) fn lines_of_step(
+/// The same by looking at every row: where an older release has taken in a backup, groups began anew after it.
+fn look_through(
     source: &impl RowSource,
-    step: &[u8],
-) -> Result<Vec<v1::HistoryLine>, StoreError> {
-    history::lines_of(source, step)
+    count: Count,
+    step: &Step,
+) -> Result<Option<Named>, StoreError> {
+    let mut from = key(count, 0);
+    loop {
+        let page = source.page(Table::Feed, &[count.tag()], &from, PAGE)?;
+        let Some((last, _)) = page.last() else { return Ok(None) };
+        from = [last.as_slice(), &[0]].concat();
+        for (row_key, value) in page {
+            let row = Row::parse(&row_key, &value)?;
+            let (channel, place) = row.names()?;
+            if (row.body.group, place, channel) == (step.group, step.place, step.channel) {
+                let end = row.end();
+                return Ok(Some(Named { key: row_key, end }));
+            }
+        }
+    }
 }
 
 /// A row of the feed.

@@ -7,6 +7,7 @@ use prost::Message;
 use crate::{
     convert,
     error::{Damage, Refusal, StoreError},
+    feed::Step,
     row_source::RowSource,
     table::{Table, numbered_key},
     write_set::WriteSet,
@@ -130,6 +131,22 @@ pub(crate) fn lines_of(
         lines.extend(v1::HistoryRow::decode(value.as_slice()).map_err(|_| damage())?.lines);
     }
     Ok(lines)
+}
+
+/// The group of the step that a row belongs to.
+pub(crate) fn group_of(key: &[u8]) -> Option<u64> {
+    RowName::parse(key).map(|name| name.group)
+}
+
+/// The step that a row belongs to.
+///
+/// # Errors
+/// If the key is none of the history's.
+pub(crate) fn step_of(id: ChannelId, key: &[u8]) -> Result<Step, StoreError> {
+    let damage = || Damage::Row { table: Table::History, key: key.to_vec() };
+    let RowName { step, group, .. } = RowName::parse(key).ok_or_else(damage)?;
+    let place = step.last_chunk::<2>().ok_or_else(damage)?;
+    Ok(Step { channel: id.0.0, group, place: u16::from_be_bytes(*place) })
 }
 
 /// What the key of a row says.

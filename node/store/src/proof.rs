@@ -87,6 +87,22 @@ impl ProofError {
     }
 }
 
+/// Writes a file that is there whole and for good once this returns, in a folder that is made if it is not there.
+///
+/// # Errors
+/// When the disk says no. A file of that name is as it was then.
+pub fn keep(path: &Path, text: &str) -> io::Result<()> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.exists()) {
+        fs::create_dir(folder)?;
+        disk::sync_parent(folder)?;
+    }
+    let partial = path.with_extension("partial");
+    fs::write(&partial, text)?;
+    fs::File::open(&partial)?.sync_all()?;
+    fs::rename(&partial, path)?;
+    disk::sync_parent(path)
+}
+
 impl Proof {
     /// Evidence that holds: state, locks and terms belong together, and both sides have signed.
     ///
@@ -150,15 +166,7 @@ impl Proof {
     /// # Errors
     /// [`ProofError::Io`].
     pub fn export(&self, path: &Path) -> Result<(), ProofError> {
-        if let Some(folder) = path.parent().filter(|folder| !folder.exists()) {
-            fs::create_dir(folder)?;
-            disk::sync_parent(folder)?;
-        }
-        let partial = path.with_extension("partial");
-        fs::write(&partial, self.to_json()?)?;
-        fs::File::open(&partial)?.sync_all()?;
-        fs::rename(&partial, path)?;
-        Ok(disk::sync_parent(path)?)
+        Ok(keep(path, &self.to_json()?)?)
     }
 
     /// Reads an evidence file.

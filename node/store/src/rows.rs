@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use alloy_primitives::B256;
 use lockstep_core::{
     ids::{ChannelId, Digest, InvoiceId, Sequence, Version},
-    record::{ChannelRecord, ChannelSetup, Guard, Marks, PendingUpdate, RecordParts, Withdrawal},
+    record::{
+        ChannelRecord, ChannelSetup, Equivocation, Guard, Marks, PendingUpdate, RecordParts,
+        Withdrawal,
+    },
 };
 use lockstep_proto::v1;
 use prost::Message;
@@ -74,7 +77,8 @@ pub(crate) fn changes(
     Ok(set)
 }
 
-/// Removes a channel's record, and what its guard holds. The highest version that was bound stays.
+/// Removes a channel's record, and what its guard holds. The highest version that was bound stays, and what proves
+/// that the counterparty signed two states of one version.
 ///
 /// # Errors
 /// When the rows cannot be read.
@@ -86,7 +90,9 @@ pub(crate) fn remove_all(
     let channel = id.0.0;
     for table in RECORD_TABLES {
         for (key, _) in source.scan(table, &channel)? {
-            set.remove(table, key);
+            if table != Table::Evidence || key.last() != Some(&EQUIVOCATION) {
+                set.remove(table, key);
+            }
         }
     }
     set.retire(channel, u64::MAX);
@@ -169,6 +175,17 @@ pub(crate) fn read(
     }
     let record = ChannelRecord::from_parts(reader.parts(setup)?);
     record.map(Some).map_err(|_| reader.damaged())
+}
+
+/// What proves that the counterparty signed two states of one version, also after its channel was removed.
+///
+/// # Errors
+/// When the row cannot be read.
+pub(crate) fn equivocation(
+    source: &impl RowSource,
+    id: ChannelId,
+) -> Result<Option<Equivocation>, StoreError> {
+    Reader { source, channel: id.0.0 }.evidence(EQUIVOCATION)
 }
 
 /// Reads the rows of one channel.

@@ -15,6 +15,7 @@ mod peer;
 mod tower;
 
 pub(crate) use peer::{forget_contact, reach};
+pub(crate) use tower::receipts_of;
 
 use crate::engine::Engine;
 use alloy_primitives::B256;

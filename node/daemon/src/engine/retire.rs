@@ -15,7 +15,7 @@ use lockstep_core::record::Phase;
 use lockstep_core::time::BlockTimestamp;
 use lockstep_rpc::failure::{Failure, FailureKind};
 use lockstep_store::error::StoreError;
-use lockstep_store::proof::{Proof, ProofError};
+use lockstep_store::proof::{self, Proof, ProofError};
 use lockstep_store::prune::{self, Pruning};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -73,6 +73,7 @@ fn is_due(settled_at: BlockTimestamp, now: BlockTimestamp) -> bool {
 async fn retire(shared: &Arc<Shared>, handle: &Handle) -> Result<(), Failure> {
     let channel_id = handle.channel_id;
     keep_proof(shared, handle).await?;
+    keep_receipts(shared, channel_id).await?;
     shorten(shared, channel_id).await?;
     forget_entries(shared, channel_id).await?;
     // From here on nobody may write its record.
@@ -104,6 +105,27 @@ async fn keep_proof(shared: &Arc<Shared>, handle: &Handle) -> Result<(), Failure
     let path = proof_path(&shared.settings.data_dir, handle.channel_id);
     let written = tokio::task::spawn_blocking(move || proof.export(&path)).await;
     written.map_err(|_| wording::stopping())?.map_err(|error| bad(&error))
+}
+
+/// Where what towers promised of a forgotten channel is, each in a file of its own.
+fn receipt_path(data_dir: &Path, channel_id: ChannelId, number: usize) -> PathBuf {
+    data_dir.join("proofs").join(format!("{channel_id}.receipt.{number}.json"))
+}
+
+/// Writes the towers' newest receipts where they stay: with what the contract keeps of the channel they prove whether
+/// a tower has failed, which nobody else can show. `lockstep verify-receipt` reads them.
+async fn keep_receipts(shared: &Arc<Shared>, channel_id: ChannelId) -> Result<(), Failure> {
+    let receipts = backend::receipts_of(shared, channel_id);
+    let bad = |error: &dyn std::error::Error| {
+        Failure::new(FailureKind::BadFile, wording::chain_of(error))
+    };
+    for (number, receipt) in (1..).zip(receipts) {
+        let text = serde_json::to_string_pretty(&receipt).map_err(|error| bad(&error))?;
+        let path = receipt_path(&shared.settings.data_dir, channel_id, number);
+        let written = tokio::task::spawn_blocking(move || proof::keep(&path, &text)).await;
+        written.map_err(|_| wording::stopping())?.map_err(|error| bad(&error))?;
+    }
+    Ok(())
 }
 
 /// Removes the history, a group at a time; payments of others go in between.

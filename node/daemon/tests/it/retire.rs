@@ -1,10 +1,14 @@
 //! Settled channels: kept for a month of the chain, then only their proof.
 
 use crate::kit::{Node, Pair, amount};
+use crate::tower::{Mood, Tower, until_protected, with_policy};
+use lockstep::config::TowerRule;
 use lockstep_core::ids::ChannelId;
 use lockstep_rpc::backend::Backend;
 use lockstep_rpc::failure::FailureKind;
-use lockstep_rpc::types::{ChannelCall, EventKind, ListEvents, ListPayments, Text};
+use lockstep_rpc::types::{
+    ChannelCall, EventKind, ListEvents, ListPayments, ListReceipts, Text, TowerReceipt,
+};
 use lockstep_store::open::Provenance;
 use std::path::PathBuf;
 
@@ -28,7 +32,7 @@ impl Node {
         }
     }
 
-    async fn until_forgotten(&self, id: ChannelId) {
+    pub async fn until_forgotten(&self, id: ChannelId) {
         for _ in 0..3_000 {
             if !self.knows(id).await {
                 return;
@@ -88,6 +92,25 @@ async fn a_settled_channel_is_kept_for_thirty_days_and_then_only_its_proof_is_le
     let events = one.engine.events(call).await.unwrap();
     assert_eq!(events.events.iter().map(|event| event.index).collect::<Vec<_>>(), [1, 2]);
     one.pay_when_connected(stays).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p81_what_a_tower_promised_for_a_channel_is_kept_in_a_file_when_the_channel_is_forgotten() {
+    let tower = Tower::start(Mood::Honest).await;
+    let (pair, gone) = crate::tower::pair(with_policy(TowerRule::Async, 0), &[&tower]).await;
+    pair.one.pay(gone, 100).await;
+    until_protected(&pair.two, gone).await;
+    let promised = pair.two.engine.receipts(ListReceipts::default());
+    assert_eq!(promised.len(), 1);
+    pair.one.close(gone).await;
+    pair.two.until_channel(gone, "settled", |channel| channel.settled.is_some()).await;
+    pair.two.until_channel(gone, "final", |channel| channel.waiting.is_empty()).await;
+    pair.world.pass(31 * DAY).await;
+    pair.two.until_forgotten(gone).await;
+    assert!(pair.two.engine.receipts(ListReceipts::default()).is_empty());
+    let file = pair.two.dir.path().join("proofs").join(format!("{gone}.receipt.1.json"));
+    let kept: TowerReceipt = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    assert_eq!(kept, promised[0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,9 +2,16 @@
 
 use std::fs;
 
-use lockstep_core::{commit, gap::restore_gap, ids::Version, record::RestoreReason};
+use lockstep_core::{
+    commit::{self, Transition},
+    gap::restore_gap,
+    ids::{Side, Version},
+    output::{Notice, Output},
+    record::RestoreReason,
+};
 use lockstep_store::{
     backup::{self, BackupError, BackupKey},
+    feed::{self, Count},
     fixture::ChannelFixture,
     open::Options,
 };
@@ -60,6 +67,34 @@ fn p47_an_imported_backup_is_another_journal_in_the_eyes_of_peers() {
     let target = scene.dir.path().join("restored");
     let journal = backup::import(&target, &options(), &key(1), &path).unwrap();
     assert_ne!(journal.head().journal_id, ours.journal_id);
+}
+
+#[test]
+fn p47_a_life_after_a_backup_tells_nothing_under_the_names_of_the_life_before() {
+    let scene = Scene::new();
+    let one = ChannelFixture::new(1, Side::One);
+    let mut journal = scene.open();
+    let told = |version: u64| {
+        let plain = one.step(version);
+        let notice = Output::Notify(Notice::Opened);
+        Transition::for_test(plain.next().clone(), plain.bindings().to_vec(), vec![notice])
+    };
+    for version in 1..=40 {
+        commit_one(&mut journal, told(version)).unwrap();
+    }
+    let path = scene.dir.path().join("told");
+    backup::export(journal.engine(), &key(1), &path).unwrap();
+    let target = scene.dir.path().join("restored");
+    let mut journal = backup::import(&target, &options(), &key(1), &path).unwrap();
+    for _ in 0..40 {
+        let record = read(&mut journal, &one).unwrap();
+        let notice = Output::Notify(Notice::CloseVanished);
+        commit_one(&mut journal, Transition::for_test(record, vec![], vec![notice])).unwrap();
+    }
+    assert_eq!(journal.history(one.id(), 0).unwrap().len(), 80);
+    for (count, lines) in [(Count::Channels, 40), (Count::Disputes, 40)] {
+        assert_eq!(feed::read(journal.engine(), count, 0, 1_000).unwrap().len(), lines);
+    }
 }
 
 #[test]

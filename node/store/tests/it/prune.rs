@@ -2,23 +2,29 @@
 
 use alloy_primitives::B256;
 use lockstep_core::{
-    chain::{ChainCall, CloseOrigin, Obligation, ObligationKey, ObligationKind},
+    chain::{ChainCall, ChannelStatus, CloseOrigin, Obligation, ObligationKey, ObligationKind},
     commit::Transition,
     ids::{AccountRef, PaymentId, Sequence, Side, Version},
-    money::Amount,
+    money::{Amount, Net},
     output::{Notice, Output},
+    record::{ChannelRecord, Equivocation, FreezeReason, Phase},
+    state::State,
     time::BlockNumber,
     update::{Action, Memo, Payment},
 };
 use lockstep_store::{
+    engine::{Engine, Row},
     error::{Refusal, StoreError},
     feed::{self, Count},
     fixture::ChannelFixture,
     journal::DiskJournal,
     port,
     prune::{self, Pruning},
+    row_source::RowSource,
+    table::Table,
     write_set::WriteSet,
 };
+use std::cell::Cell;
 
 use crate::scene::{Scene, commit_one, read};
 
@@ -133,6 +139,127 @@ fn p31_a_version_of_a_channel_that_was_pruned_is_never_bound_again() {
         panic!("{refused:?}")
     };
     assert_eq!(highest, 21);
+}
+
+/// What was looked at.
+#[derive(Default)]
+struct Looked {
+    rows: Cell<usize>,
+}
+
+/// Counts the rows that are read from a journal.
+struct Counting<'a>(&'a Engine, &'a Looked);
+
+impl Counting<'_> {
+    fn note<T: IntoIterator + Clone>(&self, rows: &T) {
+        self.1.rows.set(self.1.rows.get() + rows.clone().into_iter().count());
+    }
+}
+
+impl RowSource for Counting<'_> {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let row = self.0.get(table, key)?;
+        self.note(&row);
+        Ok(row)
+    }
+
+    fn scan(&self, table: Table, prefix: &[u8]) -> Result<Vec<Row>, StoreError> {
+        let rows = self.0.scan(table, prefix)?;
+        self.note(&rows);
+        Ok(rows)
+    }
+
+    fn page(
+        &self,
+        table: Table,
+        prefix: &[u8],
+        from: &[u8],
+        limit: usize,
+    ) -> Result<Vec<Row>, StoreError> {
+        let rows = self.0.page(table, prefix, from, limit)?;
+        self.note(&rows);
+        Ok(rows)
+    }
+
+    fn floor(&self, table: Table, prefix: &[u8], key: &[u8]) -> Result<Option<Row>, StoreError> {
+        let row = self.0.floor(table, prefix, key)?;
+        self.note(&row);
+        Ok(row)
+    }
+}
+
+#[test]
+fn p66_what_is_looked_at_to_prune_a_channel_does_not_grow_with_what_others_have_told() {
+    let looked = |others: u64| {
+        let scene = Scene::new();
+        let (one, two) = (ChannelFixture::new(1, Side::One), ChannelFixture::new(2, Side::One));
+        let mut journal = scene.open();
+        fill(&mut journal, &one, &two);
+        let told: Vec<_> = (22..22 + others).collect();
+        // Many groups: each is a row of the count.
+        for version in told {
+            commit_one(&mut journal, step(&two, version, vec![paid(&two, version)])).unwrap();
+        }
+        let (count, mut pruning) = (Looked::default(), Pruning::new(one.id()));
+        loop {
+            let group = pruning.next_group(&Counting(journal.engine(), &count)).unwrap();
+            let Some(set) = group else { break };
+            journal.engine_mut().write(&set).unwrap();
+        }
+        assert!(journal.history(one.id(), 0).unwrap().is_empty());
+        count.rows.get()
+    };
+    let (few, many) = (looked(0), looked(400));
+    assert!(many < 2 * few, "{few} rows, then {many}");
+}
+
+#[test]
+fn p31_p63_the_name_of_a_channel_that_was_opened_and_never_used_is_not_free_again() {
+    let scene = Scene::new();
+    let opened = ChannelFixture::new(1, Side::One);
+    let mut journal = scene.open();
+    let record = |status| {
+        let mut parts = opened.fresh_record().into_parts();
+        parts.chain.status = status;
+        if status == ChannelStatus::None {
+            parts.phase = Phase::Funding { consent: None };
+        }
+        parts
+    };
+    for (status, stays) in [(ChannelStatus::None, false), (ChannelStatus::Active, true)] {
+        let next = ChannelRecord::from_parts(record(status)).unwrap();
+        commit_one(&mut journal, Transition::for_test(next, vec![], vec![])).unwrap();
+        let rest = prune::rest(journal.engine(), opened.id()).unwrap();
+        journal.engine_mut().write(&rest).unwrap();
+        assert!(read(&mut journal, &opened).is_none());
+        assert_eq!(prune::was_here(journal.engine(), opened.id()).unwrap(), stays, "{status:?}");
+    }
+}
+
+#[test]
+fn p46_the_proof_that_a_counterparty_signed_twice_outlasts_the_channel() {
+    let scene = Scene::new();
+    let one = ChannelFixture::new(1, Side::One);
+    let mut journal = scene.open();
+    let mut parts = one.step(5).next().clone().into_parts();
+    let base = parts.base.clone().unwrap();
+    let second = State { net: Net::new(1).unwrap(), ..base.state };
+    let proof = Equivocation {
+        first: base.state,
+        first_signature: base.counterparty_signature,
+        second,
+        second_signature: base.counterparty_signature,
+    };
+    parts.equivocation = Some(proof);
+    parts.marks.frozen = Some(FreezeReason::Equivocation);
+    let bindings = one.step(5).bindings().to_vec();
+    let next = ChannelRecord::from_parts(parts).unwrap();
+    commit_one(&mut journal, Transition::for_test(next, bindings, vec![])).unwrap();
+    finish(&mut journal, &one);
+    drop(journal);
+    let mut journal = scene.open();
+    assert!(read(&mut journal, &one).is_none() && journal.channel_ids().unwrap().is_empty());
+    assert_eq!(prune::equivocation(journal.engine(), one.id()).unwrap(), Some(proof));
 }
 
 #[test]

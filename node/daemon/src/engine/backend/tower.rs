@@ -3,7 +3,7 @@
 use crate::engine::shared::Shared;
 use crate::engine::tower::{self, Known};
 use alloy_primitives::hex;
-use lockstep_core::ids::{AccountRef, Domain, NodeId};
+use lockstep_core::ids::{AccountRef, ChannelId, Domain, NodeId};
 use lockstep_core::receipt::SignedReceipt;
 use lockstep_core::record::ChannelSetup;
 use lockstep_rpc::failure::{Failure, FailureKind};
@@ -81,6 +81,11 @@ pub(super) fn receipts(shared: &Shared, call: &ListReceipts) -> Vec<TowerReceipt
         receipt(&setup, tower, &signed)
     })
     .collect()
+}
+
+/// The newest receipts of one channel, as they are handed out.
+pub(crate) fn receipts_of(shared: &Shared, channel_id: ChannelId) -> Vec<TowerReceipt> {
+    receipts(shared, &ListReceipts { channel_id: Some(Text(channel_id)) })
 }
 
 fn receipt(setup: &ChannelSetup, tower: NodeId, signed: &SignedReceipt) -> Option<TowerReceipt> {
