@@ -33,7 +33,7 @@ use tracing_subscriber::EnvFilter;
 /// Libraries that log what peers make them do.
 const QUIET: &str = "libp2p=error,libp2p_identify=error,libp2p_relay=error,libp2p_swarm=error,libp2p_tcp=error,\
                      libp2p_quic=error,libp2p_dcutr=error,libp2p_autonat=error,yamux=off,quinn=off,quinn_proto=off,\
-                     hickory_resolver=error,jsonrpsee_server=warn,hyper=warn";
+                     hickory_resolver=error,jsonrpsee-server=warn,hyper=warn";
 
 /// What to run.
 pub struct RunOrder {

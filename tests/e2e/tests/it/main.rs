@@ -12,5 +12,6 @@ mod loss;
 mod machines;
 mod outside;
 mod owner;
+mod secrets;
 mod surface;
 mod tower;
