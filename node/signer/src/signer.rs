@@ -19,7 +19,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use alloy_primitives::Address;
 use lockstep_core::commit::{Durable, Signer};
@@ -66,6 +66,9 @@ pub enum SignerError<E: std::error::Error + 'static> {
     /// An earlier mark could not be kept, so nothing new is signed until the next start.
     #[error("the signer is stopped since a mark could not be kept")]
     Poisoned,
+    /// The node has stopped, and its marks may be another process' by now.
+    #[error("the signer is closed: the node has stopped")]
+    Closed,
     /// No signature by this key.
     #[error(transparent)]
     Key(#[from] KeyError),
@@ -79,6 +82,7 @@ impl<E: std::error::Error + 'static> SignerError<E> {
         match self {
             Self::ForeignKey { .. } => ErrorClass::Refused,
             Self::DigestMismatch { .. } | Self::Log(_) | Self::Poisoned => ErrorClass::Fatal,
+            Self::Closed => ErrorClass::Transient,
             Self::Refused(refusal) => refusal.class(),
             Self::Key(error) => error.class(),
         }
@@ -89,7 +93,7 @@ impl<E: std::error::Error + 'static> SignerError<E> {
     pub fn is_limited_to_channel(&self) -> bool {
         match self {
             Self::DigestMismatch { .. } | Self::ForeignKey { .. } | Self::Refused(_) => true,
-            Self::Log(_) | Self::Poisoned | Self::Key(_) => false,
+            Self::Log(_) | Self::Poisoned | Self::Closed | Self::Key(_) => false,
         }
     }
 }
@@ -97,7 +101,8 @@ impl<E: std::error::Error + 'static> SignerError<E> {
 /// What has been signed, and where that is kept.
 struct Marks<L> {
     book: MarkBook,
-    log: L,
+    /// Nowhere once the signer is closed.
+    log: Option<L>,
     /// The marks that the log failed to keep, if it has failed. From then on no mark is taken up any more.
     in_doubt: Option<Vec<Mark>>,
 }
@@ -116,8 +121,13 @@ impl<L: MarkLog> ChannelSigner<L> {
     /// A signer that goes on from the marks in `book`, which came out of `log`.
     #[must_use]
     pub fn new(keys: KeyRing, book: MarkBook, log: L) -> Self {
-        let marks = Marks { book, log, in_doubt: None };
+        let marks = Marks { book, log: Some(log), in_doubt: None };
         Self { keys, marks: Mutex::new(marks), known: Mutex::new(BTreeMap::new()) }
+    }
+
+    /// Signs nothing any more, and lets go of the log: the next life may take it, whoever still holds this signer.
+    pub fn close(&self) {
+        self.marks.lock().unwrap_or_else(PoisonError::into_inner).log = None;
     }
 
     /// The keys, for what is no channel signature.
@@ -188,22 +198,25 @@ impl<L: MarkLog> ChannelSigner<L> {
         let Ok(mut marks) = self.marks.lock() else {
             return keys.into_iter().map(|_| Err(SignerError::Poisoned)).collect();
         };
+        if marks.log.is_none() {
+            return keys.into_iter().map(|_| Err(SignerError::Closed)).collect();
+        }
         let mut raised = Vec::new();
         let outcomes: Vec<Result<_, SignerError<L::Error>>> = keys
             .into_iter()
             .zip(requests)
             .map(|(key, request)| {
-                let (key, mark) = (key?, mark_of(request.get()));
-                marks.admit(mark, &mut raised)?;
-                Ok((key, mark))
+                let (key, taking) = (key?, taking_of(request.get()));
+                marks.admit(taking, &mut raised)?;
+                Ok((key, taking))
             })
             .collect();
         let mut reason = marks.keep(raised).err();
         outcomes
             .into_iter()
             .map(|outcome| {
-                let (key, mark) = outcome?;
-                if marks.is_free_of_doubt(mark) {
+                let (key, taking) = outcome?;
+                if marks.is_free_of_doubt(taking) {
                     return Ok(key);
                 }
                 // The first hears what happened, the others that the signer is stopped.
@@ -217,13 +230,13 @@ impl<L: MarkLog> Marks<L> {
     /// Enters a request's mark; what is new goes to `raised`, to be kept before anything is signed.
     fn admit(
         &mut self,
-        mark: Option<Mark>,
+        taking: Taking,
         raised: &mut Vec<Mark>,
     ) -> Result<(), SignerError<L::Error>> {
         if self.in_doubt.is_some() {
-            return if self.is_free_of_doubt(mark) { Ok(()) } else { Err(SignerError::Poisoned) };
+            return if self.is_free_of_doubt(taking) { Ok(()) } else { Err(SignerError::Poisoned) };
         }
-        if let Some(mark) = mark
+        if let Taking::Version(mark) = taking
             && self.book.raise(mark)? == Verdict::Raise
         {
             raised.push(mark);
@@ -232,10 +245,8 @@ impl<L: MarkLog> Marks<L> {
     }
 
     fn keep(&mut self, raised: Vec<Mark>) -> Result<(), L::Error> {
-        if raised.is_empty() {
-            return Ok(());
-        }
-        let kept = self.log.append(&raised).and_then(|()| self.log.shed(&self.book));
+        let (Some(log), false) = (&mut self.log, raised.is_empty()) else { return Ok(()) };
+        let kept = log.append(&raised).and_then(|()| log.shed(&self.book));
         if kept.is_err() {
             self.in_doubt = Some(raised);
         }
@@ -243,23 +254,40 @@ impl<L: MarkLog> Marks<L> {
     }
 
     /// Whether a request may be signed as far as the log is concerned. Once that has failed (P49), only what was
-    /// bound and kept before is signed again: the very same bytes, for a challenge that can't wait.
-    fn is_free_of_doubt(&self, mark: Option<Mark>) -> bool {
+    /// bound and kept before is signed again: the very same bytes, for a challenge that can't wait. And the way out
+    /// stays open (P46).
+    fn is_free_of_doubt(&self, taking: Taking) -> bool {
         let Some(in_doubt) = &self.in_doubt else { return true };
-        mark.is_some_and(|mark| {
-            !in_doubt.contains(&mark) && self.book.decide(mark) == Ok(Verdict::Again)
-        })
+        match taking {
+            Taking::Version(mark) => {
+                !in_doubt.contains(&mark) && self.book.decide(mark) == Ok(Verdict::Again)
+            }
+            Taking::Leave => true,
+            Taking::Nothing => false,
+        }
     }
 }
 
-/// What a request takes in its channel's line of versions; an open or a close intent takes nothing.
-fn mark_of(request: &SigningRequest) -> Option<Mark> {
+/// What a request takes in its channel's line of versions.
+#[derive(Clone, Copy)]
+enum Taking {
+    /// A version, for one content.
+    Version(Mark),
+    /// Nothing: it starts a close, and promises nobody anything.
+    Leave,
+    /// Nothing, and it begins something new.
+    Nothing,
+}
+
+fn taking_of(request: &SigningRequest) -> Taking {
     let (version, taker) = match request.content() {
         SigningContent::State(state) => (state.version, Taker::State),
         SigningContent::PartialWithdraw(withdraw) => (withdraw.version, Taker::Withdrawal),
-        SigningContent::Open(_) | SigningContent::CloseIntent(_) => return None,
+        SigningContent::Open(_) => return Taking::Nothing,
+        SigningContent::CloseIntent(_) => return Taking::Leave,
     };
-    Some(Mark { channel_id: request.channel_id(), version, digest: request.digest(), taker })
+    let (channel_id, digest) = (request.channel_id(), request.digest());
+    Taking::Version(Mark { channel_id, version, digest, taker })
 }
 
 impl<L: MarkLog> Signer for ChannelSigner<L> {

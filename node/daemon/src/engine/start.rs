@@ -347,6 +347,8 @@ impl Engine {
         if !matches!(closed.await, Ok(Some(_))) {
             tracing::error!("the journal was not closed in order; nothing acknowledged is lost");
         }
+        // A task that was sent away may hold the keys for a moment yet; the folder is the next life's from here.
+        self.shared.keys.close();
     }
 
     /// What has broken down, if the engine ended by itself for that.

@@ -10,7 +10,7 @@ use lockstep_core::request::{SigningContent, SigningRequest};
 use lockstep_core::state::{CloseIntent, Open, PartialWithdraw};
 use lockstep_core::time::BlockTimestamp;
 use lockstep_signer::SignerError;
-use lockstep_signer::mark::book::MarkRefusal;
+use lockstep_signer::mark::book::{MarkBook, MarkRefusal};
 use lockstep_signer::mark::file::{MarkFile, MarkFileError, SyncPolicy};
 use proptest::prelude::*;
 
@@ -199,6 +199,11 @@ fn p49_a_stopped_signer_signs_what_it_had_signed_again_so_that_a_close_is_answer
     let open = Open { channel_id, min_deposit1: Amount::ZERO, deadline: BlockTimestamp(5) };
     let refused = signer.sign_state(durable(request(1, SigningContent::Open(open))));
     assert!(matches!(refused, Err(SignerError::Poisoned)));
+    // P46: leaving takes no version and promises nothing, so it stays possible.
+    let (side, min_version, deadline) = (Side::One, Version(5), BlockTimestamp(5));
+    let leave =
+        SigningContent::CloseIntent(CloseIntent { channel_id, side, min_version, deadline });
+    signer.sign_state(durable(request(1, leave))).unwrap();
     assert_eq!(log.marks().len(), 1);
 }
 
@@ -228,6 +233,27 @@ fn p31_marks_in_a_file_hold_across_processes_and_a_restored_database() {
     // A database from before version 4 is put back: core asks for version 4 with other content.
     assert!(open().sign_state(durable_state(1, 4, 11)).is_err());
     open().sign_state(durable_state(1, 4, 10)).unwrap();
+}
+
+#[test]
+fn p31_a_closed_signer_signs_nothing_and_leaves_its_marks_to_the_next_life() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("marks");
+    let file = MarkFile::create(&path, SyncPolicy::EveryAppend).unwrap();
+    let old = lockstep_signer::ChannelSigner::new(keys(), MarkBook::default(), file);
+    old.sign_state(durable_state(1, 4, 10)).unwrap();
+    old.close();
+    // Somebody still holds the old one; not even what it had signed comes out of it again.
+    for request in [durable_state(1, 4, 10), durable_state(1, 5, 10), durable_state(2, 1, 0)] {
+        assert!(matches!(old.sign_state(request), Err(SignerError::Closed)));
+    }
+    let (file, book) = MarkFile::open(&path, SyncPolicy::EveryAppend).unwrap();
+    let next = lockstep_signer::ChannelSigner::new(keys(), book, file);
+    assert!(next.sign_state(durable_state(1, 4, 11)).is_err());
+    next.sign_state(durable_state(1, 5, 10)).unwrap();
+    old.close();
+    drop(old);
+    assert!(MarkFile::open(&path, SyncPolicy::EveryAppend).is_err(), "the next one's lock holds");
 }
 
 /// Tells the child of the test below where the marks are; the parent runs without it.
