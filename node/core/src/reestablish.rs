@@ -27,6 +27,7 @@ pub(crate) fn connect(change: &mut Change<'_>, now: EngineTime) -> Result<(), Pr
         head: change.session.head,
         wanted: change.session.wanted,
         withdraw_pause: change.session.withdraw_pause,
+        refused_withdrawal: change.session.refused_withdrawal,
         ..Session::default()
     };
     match &change.parts.phase {

@@ -24,6 +24,10 @@ pub(crate) struct Session {
     pub(crate) wanted: Option<(Amount, Amount)>,
     /// Proposer only: until then by the chain's clock, the counterparty's withdrawals are refused.
     pub(crate) withdraw_pause: BlockTimestamp,
+    /// The outstanding withdrawal that the counterparty has said no to. Saying it again tells nothing new (P37).
+    pub(crate) refused_withdrawal: Option<Version>,
+    /// The late final state that was handed to the chain side already, on this connection.
+    pub(crate) late_final: Option<Version>,
 }
 
 impl Session {

@@ -130,8 +130,8 @@ pub(crate) fn is_too_late_for(change: &Change<'_>, version: Version) -> bool {
         Phase::Settled(settlement) => settlement.is_final && settlement.version != version,
         Phase::Disputed(Dispute { sighting, .. }) => {
             let now = rules::now(&change.parts).max(change.session.head.timestamp);
-            let is_final = sighting.finality == Finality::Final;
-            is_final && now >= sighting.closes_at && sighting.point.version != version
+            // Where it stands may be one endpoint's word; what is settled at in the end is told then.
+            sighting.finality == Finality::Final && now >= sighting.closes_at
         }
         Phase::Opening(_) | Phase::Funding { .. } | Phase::Open | Phase::Closing(_) => false,
     }
@@ -151,6 +151,9 @@ pub(crate) fn offer_late_final(
         return;
     }
     let InFlight { state, locks, .. } = in_flight;
+    if change.session.late_final.replace(state.version) == Some(state.version) {
+        return;
+    }
     let signed = CoSigned { state, locks, counterparty_signature: signature, own_signature: None };
     let duty = duty::cooperative_at(change.side(), change.channel_id, &signed);
     change.push(duty.into_output(change));

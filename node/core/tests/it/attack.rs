@@ -8,13 +8,13 @@ use lockstep_core::channel::is_over;
 use lockstep_core::digest::SigningDomain;
 use lockstep_core::error::ProtocolError;
 use lockstep_core::ids::{Sequence, Side, Version};
-use lockstep_core::input::Command;
+use lockstep_core::input::{Command, Input};
 use lockstep_core::message::{PeerMessage, RejectReason, SignedState};
 use lockstep_core::money::{Amount, Deposits};
 use lockstep_core::output::Notice;
 use lockstep_core::record::{ChannelRecord, FreezeReason, Phase};
 use lockstep_core::state::State;
-use lockstep_core::time::{BlockTimestamp, Finality};
+use lockstep_core::time::{BlockTimestamp, EngineTime, Finality};
 use lockstep_core::update::{Action, Update};
 
 mod lock;
@@ -199,6 +199,25 @@ fn p37_an_answer_or_a_wish_that_is_repeated_costs_no_write() {
             pair.one.peer(message.clone()).unwrap();
         }
         assert_eq!(pair.one.disk.writes, writes, "{message:?}");
+    }
+}
+
+#[test]
+fn p37_a_no_to_a_withdrawal_is_told_once_however_often_it_is_said_and_on_however_many_connections()
+{
+    let mut pair = Pair::open();
+    pair.one.command(Command::Withdraw { out1: amount(5), out2: Amount::ZERO }).unwrap();
+    let version = pair.one.channel.parts().withdrawal.unwrap().withdraw.version;
+    let no = PeerMessage::WithdrawReject { version, reason: RejectReason::Policy };
+    let writes = pair.one.disk.writes;
+    for round in 0..3 {
+        for _ in 0..5 {
+            pair.one.peer(no.clone()).unwrap();
+        }
+        let told = pair.one.count(|notice| matches!(notice, Notice::WithdrawalRefused { .. }));
+        assert_eq!((told, pair.one.disk.writes), (1, writes), "round {round}");
+        pair.one.input(Input::Disconnected).unwrap();
+        pair.one.input(Input::Connected { now: EngineTime(round) }).unwrap();
     }
 }
 

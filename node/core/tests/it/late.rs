@@ -75,6 +75,11 @@ fn p12_a_final_state_that_is_co_signed_after_the_challenge_period_still_goes_to_
     // Until it has, anybody may settle at what is stored there: nothing is counted, and nothing forgotten.
     assert_eq!(*pair.one.channel.parts(), before);
     assert_eq!(told(&pair.one), had);
+    // P66: said again on the same connection, it makes no more work.
+    for _ in 0..5 {
+        pair.one.peer(late.clone()).unwrap();
+    }
+    assert!(pair.one.duties.is_empty(), "{:?}", pair.one.duties);
     // A crash forgets the call, and the next connection brings it again.
     pair.one.restart();
     pair.one.duties.clear();

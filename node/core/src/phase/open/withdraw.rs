@@ -269,7 +269,8 @@ pub(crate) fn handle_reject(
     let is_ours = match change.side() {
         Side::One => {
             let outstanding = change.parts.withdrawal.map(|known| known.withdraw.version);
-            outstanding == Some(version)
+            let told = &mut change.session.refused_withdrawal;
+            outstanding == Some(version) && told.replace(version) != Some(version)
         }
         // The other side's no ends what was asked for, or it could still be offered at any later time.
         Side::Two => change.session.wanted.take().is_some(),
