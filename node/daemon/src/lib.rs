@@ -10,4 +10,5 @@ pub mod engine;
 pub mod health;
 pub mod keys;
 pub mod metrics;
+mod pace;
 pub mod start;

@@ -239,13 +239,13 @@ impl Arbitrum {
         let Some(token) = &arrival.notes.token else { return Ok(done) };
         let arrived =
             |waiting| Progress::waits(Next::unknown(waiting)).after(TransferEvent::Delivered);
+        // Anybody may collect. An empty box in a final block has been, whatever became of our own call.
+        if self.box_is_empty(token).await? {
+            return Ok(done);
+        }
         match newest(arrival.sent, StepKind::Collect) {
             StepState::Pending => return Ok(arrived(Waiting::ForL2Finality)),
             StepState::None | StepState::Over => {}
-        }
-        // Anybody may collect. An empty box in a final block has been.
-        if self.box_is_empty(token).await? {
-            return Ok(done);
         }
         let call = on_l2(token.channel_contract, token.collect.to_vec(), 0);
         let step = next_step(arrival.sent, StepKind::Collect);

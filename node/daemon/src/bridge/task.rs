@@ -3,6 +3,7 @@
 use super::desk::Desk;
 use super::handle::Board;
 use crate::chain::ChainStore;
+use crate::pace::Pace;
 use core::time::Duration;
 use lockstep_bridge::courier::{Courier, TransferView};
 use lockstep_bridge::error::BridgeError;
@@ -36,7 +37,7 @@ impl Task {
     /// Runs until nobody can tell it anything any more.
     pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
         self.publish();
-        let mut wait = Duration::ZERO;
+        let mut pace = Pace::at_once();
         loop {
             tokio::select! {
                 biased;
@@ -48,9 +49,9 @@ impl Task {
                         tracing::debug!("whoever ordered a transfer is gone");
                     }
                 }
-                () = tokio::time::sleep(wait) => {
+                () = pace.due() => {
                     self.step().await;
-                    wait = self.pause;
+                    pace = Pace::after(self.pause);
                 }
             }
         }

@@ -6,6 +6,7 @@ use super::news::{ChainNews, Outbox};
 use super::setup::WatchedChannel;
 use super::status::StatusBoard;
 use super::store::ChainStore;
+use crate::pace::Pace;
 use core::time::Duration;
 use lockstep_chain::call::SignedIntent;
 use lockstep_chain::submitter::{Order, Submitter, SubmitterEvent};
@@ -75,25 +76,25 @@ impl Sender {
 
     /// Runs until nobody can tell it anything any more, or nobody listens.
     pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
-        let mut wait = Duration::ZERO;
+        let mut pace = Pace::at_once();
         loop {
             tokio::select! {
                 biased;
+                () = pace.due() => {
+                    self.step().await;
+                    pace = Pace::after(self.pause);
+                }
                 command = commands.recv() => {
                     let Some(command) = command else { return };
                     // What is new is sent at once.
                     if self.obey(command).await {
-                        wait = Duration::ZERO;
+                        pace = Pace::at_once();
                     }
                 }
                 is_heard = self.outbox.hand_over() => {
                     if !is_heard {
                         return;
                     }
-                }
-                () = tokio::time::sleep(wait) => {
-                    self.step().await;
-                    wait = self.pause;
                 }
             }
         }

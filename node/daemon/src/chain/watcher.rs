@@ -6,6 +6,7 @@ use super::news::{ChainNews, Outbox};
 use super::setup::WatchedChannel;
 use super::status::StatusBoard;
 use super::store::ChainStore;
+use crate::pace::Pace;
 use core::time::Duration;
 use lockstep_chain::alarm::Alarm;
 use lockstep_chain::call::Contracts;
@@ -113,7 +114,7 @@ impl Watcher {
     /// Runs until nobody can tell it anything any more, or nobody listens.
     pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
         let pause = Duration::from_millis(self.endpoints.profile().poll_millis);
-        let mut wait = Duration::ZERO;
+        let mut pace = Pace::at_once();
         loop {
             tokio::select! {
                 biased;
@@ -126,13 +127,13 @@ impl Watcher {
                         return;
                     }
                 }
-                () = tokio::time::sleep(wait), if self.may_look() => {
+                () = pace.due(), if self.may_look() => {
                     let is_behind = self.look().await;
-                    wait = match (self.is_broken, is_behind) {
+                    pace = Pace::after(match (self.is_broken, is_behind) {
                         (true, _) => pause.saturating_mul(BROKEN_PAUSES),
                         (false, true) => Duration::ZERO,
                         (false, false) => pause,
-                    };
+                    });
                 }
             }
         }

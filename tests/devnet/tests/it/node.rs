@@ -111,7 +111,7 @@ impl Node {
     }
 
     /// From its next start on it takes this token, told as its configuration has it.
-    fn take_token(&mut self, token: &str) {
+    pub(crate) fn take_token(&mut self, token: &str) {
         self.environment.push(("LOCKSTEP_CHANNEL_TOKENS", token.to_owned()));
     }
 
@@ -338,6 +338,8 @@ async fn p86_p91_p97_a_token_goes_from_l1_into_a_channel_and_back_to_l1_with_rea
     let l1_token = pair.l1.to_string();
     let flags = ["--l1-token", &l1_token];
     let channel = open_from_l1(&mut scene.alice, &scene.bob, "1.5TUSD", &flags).await;
+    let told = &scene.alice.cli(&["transfers"]).await[0];
+    assert_eq!((&told["asset"]["symbol"], &told["amount"]), (&"TUSD".into(), &"1500000".into()));
     let left = pair.on_l1(&*scene.network.lock().await, scene.account).await;
     assert_eq!(left, U256::from(500_000), "exactly the deposit has left L1");
 

@@ -253,7 +253,10 @@ pub(super) async fn networks(shared: &Shared) -> Result<Vec<NetworkReport>, Fail
 fn describe(shared: &Shared, view: &TransferView) -> Transfer {
     let TransferView { transfer, channel, next } = view;
     let (direction, state) = state_of(transfer.stage);
-    let asset: Asset = shared.settings.describe(transfer.token);
+    // A transfer names the token of the chain that it comes from; a channel's is the rollup's form of it.
+    let handle = channel.and_then(|channel| shared.registry.get(channel));
+    let token = handle.map_or(transfer.token, |handle| handle.view().setup.terms.token);
+    let asset: Asset = shared.settings.describe(token);
     Transfer {
         transfer_id: Text(transfer.id),
         direction,

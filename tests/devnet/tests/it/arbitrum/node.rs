@@ -2,8 +2,13 @@
 //! back on L1, with the node killed on the way.
 
 use crate::node::{Node, Place, open_from_l1, pay_and_close, wei};
-use alloy_primitives::{Address, U256};
-use lockstep_devnet::arbitrum::{Network, Settings};
+use crate::token::transferCall;
+use alloy_primitives::{Address, Bytes, U256};
+use alloy_sol_types::{SolCall, SolValue};
+use lockstep_bridge::arbitrum::abi::IL1GatewayRouter;
+use lockstep_chain::token::IERC20;
+use lockstep_devnet::arbitrum::{Network, Settings, TokenBridge};
+use lockstep_devnet::chain::LocalChain;
 use serde_json::{Value, json};
 use std::fs;
 use std::sync::Arc;
@@ -34,6 +39,8 @@ struct Scene {
     ticking: tokio::task::JoinHandle<()>,
     alice: Node,
     bob: Node,
+    /// Alice's account on L1.
+    account: Address,
     /// The last to go: a node that fails shows its log, which is in it.
     _folder: tempfile::TempDir,
 }
@@ -49,7 +56,8 @@ async fn network() -> Arc<Network> {
 }
 
 impl Scene {
-    async fn start(network: Arc<Network>) -> Self {
+    /// With a token of the rollup that both take, where one is named.
+    async fn start(network: Arc<Network>, token: Option<Address>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (l1_id, l2_id) = (network.settings.l1_chain_id, network.settings.l2_chain_id);
         let (inbox, router) = (network.contracts.inbox, network.tokens.l1_router);
@@ -63,8 +71,11 @@ impl Scene {
         let place = Place { kind: "arbitrum", l2_chain_id: l2_id, l1, l2 };
         let mut alice = Node::init(folder.path(), "alice", &place).await;
         let mut bob = Node::init(folder.path(), "bob", &place).await;
-        for node in [&alice, &bob] {
+        for node in [&mut alice, &mut bob] {
             network.l2.set_balance(node.account, ether(1)).await;
+            if let Some(token) = token {
+                node.take_token(&format!("TUSD:{token}:6"));
+            }
         }
         let ticking = run(network.clone());
         alice.cli(&["deploy", "--yes"]).await;
@@ -75,7 +86,7 @@ impl Scene {
         assert!(wei(&report[0]["challengeFee"]) > U256::ZERO);
         let account: Address = report[0]["l1Account"].as_str().unwrap().parse().unwrap();
         network.l1.set_balance(account, ether(10)).await;
-        Self { _folder: folder, network, ticking, alice, bob }
+        Self { _folder: folder, network, ticking, alice, bob, account }
     }
 
     /// To the recipient on L1, over a kill at every stage.
@@ -104,7 +115,7 @@ impl Scene {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn p86_p90_from_l1_into_a_channel_and_back_to_l1_with_real_nodes() {
-    let mut scene = Scene::start(network().await).await;
+    let mut scene = Scene::start(network().await, None).await;
     // The first attempt runs out of gas: the node runs the ticket again by itself.
     scene.network.turn(|knobs| knobs.auto_redeem_gas = Some(45_000)).await;
     let channel = open_from_l1(&mut scene.alice, &scene.bob, "2ETH", &[]).await;
@@ -113,4 +124,65 @@ async fn p86_p90_from_l1_into_a_channel_and_back_to_l1_with_real_nodes() {
     assert_eq!(after, ether(1) + ether(1) / U256::from(2), "bob has what he was paid");
     scene.withdraw("1ETH").await;
     assert_eq!(scene.network.l1.balance(RECIPIENT).await, ether(1));
+}
+
+/// Carries some of the network's token over its gateway, as anybody's wallet does; the first time makes its form
+/// on the rollup.
+async fn carry(network: &Network, to: Address, amount: U256) -> Address {
+    let TokenBridge { l1_router, l1_gateway, token, .. } = network.tokens;
+    let allow = IERC20::approveCall { spender: l1_gateway, amount };
+    send_l1(network, token, U256::ZERO, allow.abi_encode()).await;
+    let submission = ether(1) / U256::from(100);
+    let call = IL1GatewayRouter::outboundTransferCustomRefundCall {
+        token,
+        refundTo: network.owner,
+        to,
+        amount,
+        maxGas: U256::from(2_000_000),
+        gasPriceBid: U256::from(1_000_000_000),
+        data: (submission, Bytes::new()).abi_encode_params().into(),
+    };
+    let value = submission + call.maxGas * call.gasPriceBid;
+    send_l1(network, l1_router, value, call.abi_encode()).await;
+    network.finalize_l1().await;
+    let call = IL1GatewayRouter::calculateL2TokenAddressCall { token };
+    let l2_token = network.l1.read(l1_router, &call).await;
+    assert_eq!(held(&network.l2, l2_token, to).await, amount);
+    l2_token
+}
+
+async fn send_l1(network: &Network, to: Address, value: U256, data: Vec<u8>) {
+    let sent = network.l1.send_as(network.owner, Some(to), value, data.into()).await;
+    assert!(network.l1.landed(sent).await.is_success());
+}
+
+async fn held(chain: &LocalChain, token: Address, account: Address) -> U256 {
+    chain.read(token, &IERC20::balanceOfCall { account }).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p86_p90_p97_a_token_goes_from_l1_into_a_channel_and_back_to_l1_with_real_nodes() {
+    let network = network().await;
+    let l1_token = network.tokens.token;
+    let l2_token = carry(&network, Address::repeat_byte(0x71), U256::from(1)).await;
+    let mut scene = Scene::start(network, Some(l2_token)).await;
+    let give = transferCall { to: scene.account, amount: U256::from(2_000_000) };
+    send_l1(&scene.network, l1_token, U256::ZERO, give.abi_encode()).await;
+
+    let name = l1_token.to_string();
+    let flags = ["--l1-token", &name];
+    let channel = open_from_l1(&mut scene.alice, &scene.bob, "1.5TUSD", &flags).await;
+    let told = &scene.alice.cli(&["transfers"]).await[0];
+    assert_eq!((&told["asset"]["symbol"], &told["amount"]), (&"TUSD".into(), &"1500000".into()));
+    let left = held(&scene.network.l1, l1_token, scene.account).await;
+    assert_eq!(left, U256::from(500_000), "exactly the deposit has left L1");
+
+    pay_and_close(&scene.alice, &scene.bob, &channel, "0.499999TUSD").await;
+    let (alice, bob) = (scene.alice.account, scene.bob.account);
+    assert_eq!(held(&scene.network.l2, l2_token, alice).await, U256::from(1_000_001));
+    assert_eq!(held(&scene.network.l2, l2_token, bob).await, U256::from(499_999));
+
+    scene.withdraw("1.000001TUSD").await;
+    assert_eq!(held(&scene.network.l1, l1_token, RECIPIENT).await, U256::from(1_000_001));
+    assert_eq!(held(&scene.network.l2, l2_token, alice).await, U256::ZERO);
 }
