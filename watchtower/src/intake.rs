@@ -113,7 +113,7 @@ impl Intake {
         request: Request,
     ) -> Reply {
         let decided = match request {
-            Request::Subscribe { slots } => self.subscribe(account, head, slots).await,
+            Request::Subscribe { slots } => self.subscribe(account, slots).await,
             Request::Put { appointment, access } => {
                 self.put(account, head, *appointment, access).await
             }
@@ -140,19 +140,14 @@ impl Intake {
         }
     }
 
-    async fn subscribe(
-        &self,
-        account: NodeId,
-        head: Option<JournalHead>,
-        slots: u32,
-    ) -> Result<Reply, Stop> {
+    async fn subscribe(&self, account: NodeId, slots: u32) -> Result<Reply, Stop> {
         let known = self.shared.store.account(account).await?;
         let before = known.unwrap_or_default();
         let slots = self.policy.slots.min(slots.max(before.used)).max(before.used);
-        let head = head.map(seen).or(before.head);
-        // Strangers leave nothing behind (P63): an account begins with its first appointment.
-        if known.is_some() && (before.head != head || before.slots != slots) {
-            let changed = Account { slots, head, ..before };
+        // Strangers leave nothing behind (P63): an account begins with its first appointment. What was seen of the
+        // client's journal stays until it brings one (P47): the answer to this may never reach it.
+        if known.is_some() && before.slots != slots {
+            let changed = Account { slots, ..before };
             let changes = Changes { account: Some((account, changed)), ..Changes::default() };
             self.shared.write(changes).await?;
         }
@@ -227,8 +222,8 @@ impl Intake {
             if let Some((version, closes_at)) = seen.closing {
                 let channel_id = fresh.appointment.state.channel_id;
                 if !self.closing.admits(channel_id, access.side, closes_at, seen.now) {
-                    let secs = u32::try_from(closes_at.secs_since(seen.now)).unwrap_or(u32::MAX);
-                    return Err(Stop::Refused(TowerRefusal::later(RefusalCode::RateLimited, secs)));
+                    // Without a time for another try: the client goes on with its other channels.
+                    return Err(RefusalCode::RateLimited.into());
                 }
                 let recheck = Recheck { channel_id, version, closes_at };
                 // A watch that is behind finds the close by itself.

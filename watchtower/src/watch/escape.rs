@@ -326,7 +326,8 @@ impl Watch {
 /// own time, or a quarter of the window is gone, whatever the rollup's clock says (P77).
 fn is_late(armed: &Armed, time: BlockTimestamp) -> bool {
     let period = u64::from(armed.terms.challenge_period);
-    let closed_at = armed.shown.deadline(time).saturating_sub_secs(period);
+    // By the earliest that was shown: whoever shows a later one must not put off the way through L1.
+    let closed_at = armed.shown.close.closes_at.saturating_sub_secs(period);
     let seen_after = armed.first_seen_on_l1.map_or(0, |seen| seen.secs_since(closed_at));
     let quarter = period.div_euclid(4);
     seen_after > BACKDATED_SECS || time.secs_since(closed_at) > quarter

@@ -109,8 +109,9 @@ async fn attend(shared: &Arc<Shared>, tower: NodeId, audit: &mut Audit) -> Resul
         tokio::time::sleep(COALESCE).await;
         // What comes meanwhile is marked as seen before anything is read, so nothing is missed.
         stirred.borrow_and_update();
-        head::ask_for_proof(shared, &link, &tower).await?;
+        // What is newest first: a tower that answers no question must not keep it from being brought.
         bring_all(shared, &link, tower, audit).await?;
+        head::ask_for_proof(shared, &link, &tower).await?;
         let push = tokio::select! {
             _ = stopping.wait_for(|stopping| *stopping) => return Ok(()),
             changed = stirred.changed() => match changed {
