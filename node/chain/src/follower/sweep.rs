@@ -70,8 +70,11 @@ impl Follower {
 
     /// Closes of an earlier sweep by an endpoint whose logs can't be read at all.
     fn tell_of_unread(&mut self, deliveries: &mut Vec<Delivery>) {
-        let views = &self.views;
-        let is_unreadable = |swept: &Swept| views.get(swept.place).is_none_or(|it| !it.is_live);
+        let (views, head) = (&self.views, self.head.number.0);
+        // Or by one that says it is higher than it shows logs for.
+        let is_unreadable = |swept: &Swept| {
+            views.get(swept.place).is_none_or(|view| !view.is_live || view.tip().0 >= head)
+        };
         tell(&mut self.swept, is_unreadable, deliveries);
     }
 

@@ -17,6 +17,7 @@ mod disk;
 mod entry;
 mod follower;
 mod lies;
+mod noise;
 mod proxy;
 mod scene;
 mod secret;
