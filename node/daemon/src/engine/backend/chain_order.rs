@@ -176,15 +176,19 @@ pub(super) async fn plan_credit(
     };
     let account = shared.settings.account;
     let asked = (address != Address::ZERO).then_some(address);
-    let owner = shared.settings.owner;
-    let credit = shared.chain.credit(owner, asked).await;
-    let amount = credit.map_err(|error| chain_failure(&error))?;
-    if amount.is_zero() {
-        return Err(Failure::new(FailureKind::Refused, "the contract owes this account no credit")
-            .safe("nothing was done"));
+    // Channels from before another owner was named still pay to this node's own account.
+    let own = shared.chain.credit(account, asked).await;
+    let amount = own.map_err(|error| chain_failure(&error))?;
+    if !amount.is_zero() {
+        return Ok(EntryCall::TakeCredit { token, to: AccountRef::Evm(account), amount });
     }
-    owned_here(shared, AccountRef::Evm(owner), "withdraw of the contract")?;
-    Ok(EntryCall::TakeCredit { token, to: AccountRef::Evm(account), amount })
+    let owner = shared.settings.owner;
+    let owned = shared.chain.credit(owner, asked).await;
+    if !owned.map_err(|error| chain_failure(&error))?.is_zero() {
+        owned_here(shared, AccountRef::Evm(owner), "withdraw of the contract")?;
+    }
+    Err(Failure::new(FailureKind::Refused, "the contract owes this account no credit")
+        .safe("nothing was done"))
 }
 
 /// Fetches our credit.
