@@ -66,7 +66,7 @@ proptest! {
         let data = [&selector[..], &data[..data.len().saturating_sub(cut)]].concat();
         let transaction: Transaction = serde_json::from_value(json!({
             "hash": B256::ZERO, "from": Address::ZERO, "to": CONTRACTS.channel, "nonce": "0x0",
-            "type": "0x2", "input": Bytes::from(data.clone()),
+            "type": "0x2", "gas": "0x0", "input": Bytes::from(data.clone()),
         })).unwrap();
         let point = StoredPoint { version: Version(1), ..StoredPoint::default() };
         let id = ChannelId(B256::repeat_byte(9));
