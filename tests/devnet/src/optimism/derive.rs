@@ -63,8 +63,9 @@ impl Deriver {
         let head = l1.head().await;
         while self.next_l1 <= head {
             let origin = l1.header(BlockTag::Number(self.next_l1)).await;
-            self.deposits(l1, l2, &origin).await;
+            self.deposits((l1, l2), pool, &origin).await;
             self.attributes(l2, &origin, 1).await;
+            pool.take_out(l2).await;
             pool.put_back(l2, knobs).await;
             mine(l2, &origin).await;
             self.heads.insert(self.next_l1, l2.head().await);
@@ -72,8 +73,14 @@ impl Deriver {
         }
     }
 
-    /// The first block of an epoch.
-    async fn deposits(&mut self, l1: &LocalChain, l2: &LocalChain, origin: &Header) {
+    /// The first block of an epoch. What users send meanwhile is taken out right before it is made: it holds
+    /// deposits alone.
+    async fn deposits(
+        &mut self,
+        (l1, l2): (&LocalChain, &LocalChain),
+        pool: &mut Pool,
+        origin: &Header,
+    ) {
         self.attributes(l2, origin, 0).await;
         let filter = Filter::new().at_block_hash(origin.hash).address(PORTAL);
         let filter = filter.event_signature(DEPOSITED);
@@ -83,12 +90,14 @@ impl Deriver {
             // The local chain's pool knows a deposit by its sender alone, so a second one of the same sender
             // gets a block of its own; the order stays.
             if !senders.insert(deposit.from) {
+                pool.take_out(l2).await;
                 mine(l2, origin).await;
                 senders = BTreeSet::from([deposit.from]);
             }
             self.send(l2, &deposit).await;
             self.derived.push(deposit.hash());
         }
+        pool.take_out(l2).await;
         mine(l2, origin).await;
     }
 
