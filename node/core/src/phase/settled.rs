@@ -130,8 +130,8 @@ pub(crate) fn is_too_late_for(change: &Change<'_>, version: Version) -> bool {
         Phase::Settled(settlement) => settlement.is_final && settlement.version != version,
         Phase::Disputed(Dispute { sighting, .. }) => {
             let now = rules::now(&change.parts).max(change.session.head.timestamp);
-            // Where it stands may be one endpoint's word; what is settled at in the end is told then.
-            sighting.finality == Finality::Final && now >= sighting.closes_at
+            let is_final = sighting.finality == Finality::Final;
+            is_final && now >= sighting.closes_at && sighting.point.version != version
         }
         Phase::Opening(_) | Phase::Funding { .. } | Phase::Open | Phase::Closing(_) => false,
     }
