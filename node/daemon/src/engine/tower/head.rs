@@ -21,8 +21,8 @@ use lockstep_p2p::handshake::JournalHead;
 use lockstep_p2p::tower::{CallError, TowerLink};
 use std::sync::Arc;
 
-/// What a tower has seen of our journal, when it says so first. Each link begins with it, and the tower forgets it
-/// with that, so what is to be done about it is kept until it is done.
+/// What a tower has seen of our journal, when it says so first. Each link begins with it. The tower forgets it with
+/// the next appointment that we bring, so what is to be done about it is kept here until it is done.
 pub(super) async fn take_claim(shared: &Arc<Shared>, tower: &NodeId, seen: Option<JournalHead>) {
     let Some(seen) = seen else { return };
     if !is_of_a_later_life(shared, seen).await {
