@@ -105,6 +105,8 @@ pub(crate) struct Driver {
     /// What the link had no room for; while something is here, nothing new is taken from the peer or the API.
     outbox: VecDeque<PeerMessage>,
     outcomes: Outcomes,
+    /// Something was counted in this step.
+    has_news: bool,
     /// Payments that wait for room in the record.
     held: VecDeque<PayOrder>,
     entry: entry::Progress,
@@ -158,6 +160,7 @@ impl Driver {
             link: None,
             outbox: VecDeque::new(),
             outcomes: Outcomes::default(),
+            has_news: false,
             held: VecDeque::new(),
             entry: entry::Progress::default(),
             backlog: backlog::Backlog::default(),
@@ -267,6 +270,11 @@ impl Driver {
         self.enter_if_due();
         self.observe_exposure();
         self.publish();
+        // Whoever hears of a step finds the channel as the step has left it.
+        self.outcomes.tell();
+        if std::mem::take(&mut self.has_news) {
+            self.shared.feeds.stir();
+        }
     }
 
     pub(super) fn publish(&mut self) {

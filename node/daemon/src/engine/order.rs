@@ -57,7 +57,11 @@ pub(crate) struct Standing {
 
 /// Whoever waits for the end of payments.
 #[derive(Debug, Default)]
-pub(crate) struct Outcomes(BTreeMap<Sequence, Group>);
+pub(crate) struct Outcomes {
+    /// By their last sequence.
+    waiting: BTreeMap<Sequence, Group>,
+    ended: Vec<Group>,
+}
 
 #[derive(Debug)]
 struct Group {
@@ -73,7 +77,7 @@ impl Outcomes {
         let (ended, receiver) = oneshot::channel();
         let last = first.0.saturating_add(u64::from(count)).saturating_sub(1);
         let group = Group { first, left: count, tally: Tally::default(), ended };
-        self.0.insert(Sequence(last), group);
+        self.waiting.insert(Sequence(last), group);
         receiver
     }
 
@@ -94,7 +98,7 @@ impl Outcomes {
     }
 
     fn count(&mut self, sequence: Sequence, note: impl FnOnce(&mut Tally)) {
-        let found = self.0.range_mut(sequence..).next();
+        let found = self.waiting.range_mut(sequence..).next();
         let Some((last, group)) = found.filter(|(_, group)| group.first <= sequence) else {
             return;
         };
@@ -104,10 +108,16 @@ impl Outcomes {
             return;
         }
         let last = *last;
-        if let Some(group) = self.0.remove(&last)
-            && group.ended.send(group.tally).is_err()
-        {
-            tracing::trace!("nobody waits for these payments any more");
+        self.ended.extend(self.waiting.remove(&last));
+    }
+
+    /// Tells whoever waited for payments that have ended. To be called once the channel's new picture is shown: who is
+    /// told that a payment has failed finds its amount to be spent again.
+    pub(crate) fn tell(&mut self) {
+        for group in self.ended.drain(..) {
+            if group.ended.send(group.tally).is_err() {
+                tracing::trace!("nobody waits for these payments any more");
+            }
         }
     }
 }
@@ -117,13 +127,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_group_of_payments_is_told_once_when_the_last_of_them_has_ended() {
+    fn a_group_of_payments_is_told_once_when_all_have_ended_and_it_is_time() {
         let mut outcomes = Outcomes::default();
         let mut first = outcomes.expect(Sequence(1), 2);
         let mut second = outcomes.expect(Sequence(3), 1);
         outcomes.applied(Sequence(2), Version(7));
+        outcomes.tell();
         assert!(first.try_recv().is_err());
         outcomes.failed(Sequence(1), RejectReason::NotNow);
+        assert!(first.try_recv().is_err());
+        outcomes.tell();
         let told = first.try_recv().unwrap();
         assert_eq!((told.applied, told.failed, told.version), (1, 1, Version(7)));
         assert!(second.try_recv().is_err());
@@ -131,6 +144,7 @@ mod tests {
         outcomes.applied(Sequence(1), Version(8));
         outcomes.applied(Sequence(9), Version(8));
         outcomes.applied(Sequence(3), Version(8));
+        outcomes.tell();
         assert_eq!(second.try_recv().unwrap().applied, 1);
     }
 }

@@ -219,7 +219,7 @@ impl Driver {
         });
     }
 
-    /// Logs a notice, counts it, and tells whoever waits for it.
+    /// Logs a notice and counts it. Whoever waits for it is told after the step.
     fn tell(&mut self, notice: &Notice) {
         let channel_id = self.channel.channel_id();
         let side = self.channel.side();
@@ -302,7 +302,7 @@ impl Driver {
                 tracing::info!(%channel_id, ?notice, "channel has moved on");
             }
         }
-        self.shared.feeds.stir();
+        self.has_news = true;
     }
 
     /// A payment that counted against a token's limit has ended.
