@@ -177,6 +177,7 @@ async fn deployed(rpc: &Arc<Endpoint>, url: &str) -> Deployment {
 /// A node: its folder, its seed, and the engine while it runs.
 pub struct Node {
     pub engine: Arc<Engine>,
+    pub metrics: Arc<Metrics>,
     pub dir: TempDir,
     words: String,
     pub account: Address,
@@ -243,6 +244,7 @@ impl Parts {
         let plan = self.faults.clone();
         journal.engine_mut().wrap_disk(|disk| Box::new(FaultyDisk::new(disk, plan)));
         let account = self.account();
+        let metrics = Arc::new(Metrics::new());
         let engine = Engine::start(EngineSetup {
             config: self.config.clone(),
             network: "test".to_owned(),
@@ -253,12 +255,12 @@ impl Parts {
             endpoints,
             deployment: world.deployment.clone(),
             clock: EngineClock::start(),
-            metrics: Arc::new(Metrics::new()),
+            metrics: Arc::clone(&metrics),
         })
         .await
         .unwrap();
         let Self { dir, words, config, faults } = self;
-        let node = Node { engine, dir, words, account, config, faults };
+        let node = Node { engine, metrics, dir, words, account, config, faults };
         node.until("it has read the chain", |node| {
             node.engine.status().chain.processed_number.is_some()
         })
