@@ -174,6 +174,10 @@ async fn deployed(rpc: &Arc<Endpoint>, url: &str) -> Deployment {
     deploy(&order, &|_| {}).await.unwrap().deployment
 }
 
+fn ring_of(words: &str) -> KeyRing {
+    KeyRing::new(&Phrase::parse(words).unwrap(), PinPolicy::BestEffort).unwrap()
+}
+
 /// A node: its folder, its seed, and the engine while it runs.
 pub struct Node {
     pub engine: Arc<Engine>,
@@ -213,7 +217,7 @@ impl Parts {
     }
 
     pub fn ring(&self) -> KeyRing {
-        KeyRing::new(&Phrase::parse(&self.words).unwrap(), PinPolicy::BestEffort).unwrap()
+        ring_of(&self.words)
     }
 
     pub fn account(&self) -> Address {
@@ -278,6 +282,10 @@ impl Node {
         let parts = Parts::new(config);
         world.fund(parts.account(), ether(100)).await;
         parts.run(world, Provenance::Untouched).await
+    }
+
+    pub fn ring(&self) -> KeyRing {
+        ring_of(&self.words)
     }
 
     /// Stops it in order.
