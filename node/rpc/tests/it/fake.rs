@@ -531,6 +531,7 @@ fn transfer() -> Transfer {
         state: TransferState::Sent,
         waits_for: "L1 to be final".to_owned(),
         expected_at: None,
+        arrives_at: None,
         is_over: false,
         transaction: None,
     }
