@@ -32,6 +32,33 @@ async fn a_stream_pays_at_a_rate_and_says_what_it_came_to() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn p46_a_proof_is_written_by_one_command_and_checked_by_another_without_a_node() {
+    let mut pair = Pair::open("1000", "0").await;
+    let id = pair.id.clone();
+    pair.one.pay(&id, "100").await;
+    let file = pair.one.world().folder().join("proof.json").display().to_string();
+    let written = pair.one.cli(&["export-proof", &id, "--to", &file]).await.expect_done();
+    // Nobody has signed two states of one version: there is nothing to give.
+    let words = ["export-proof", &id, "--equivocation"];
+    for words in [&words[..], &[&["check"], &words[..]].concat()] {
+        let none = pair.one.cli(words).await;
+        assert_eq!(none.code, 3, "{words:?}: {none:?}");
+        assert!(none.stderr.contains("two states of one version"), "{words:?}: {none:?}");
+    }
+    pair.one.stop().await;
+    let said = pair.one.cli(&["verify-proof", &file]).await.expect_done();
+    assert_eq!((&said["proves"], &said["version"]), (&json!("state"), &written["version"]));
+    assert_eq!(said["channelId"], json!(id));
+    let text = fs::read_to_string(&file).expect("a proof");
+    let changed = text.replace("\"net\": \"100\"", "\"net\": \"99\"");
+    assert_ne!(changed, text);
+    fs::write(&file, changed).expect("a file");
+    let refused = pair.one.cli(&["verify-proof", &file]).await;
+    assert_eq!(refused.code, 3, "{refused:?}");
+    assert!(refused.stderr.contains("proves nothing"), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_check_says_what_would_happen_and_does_nothing() {
     let pair = Pair::open("1000", "500").await;
     let Pair { one, two, id } = &pair;
