@@ -197,5 +197,5 @@ fn p96_every_recorded_withdrawal_is_proven_with_the_bytes_that_an_independent_pr
     }
     // A trie of one leaf, of more levels, and one whose leaf is inside of its branch.
     assert_eq!((depths.len(), depths.first(), depths.last()), (4, Some(&1), Some(&3)));
-    assert!(depths.iter().any(|depth| *depth == 2), "{depths:?}");
+    assert!(depths.contains(&2), "{depths:?}");
 }
