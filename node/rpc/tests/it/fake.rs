@@ -422,7 +422,7 @@ impl Backend for Fake {
         Err(Failure::new(FailureKind::InvoiceExpired, "the invoice expired at 1000"))
     }
 
-    async fn export_proof(&self, call: ChannelCall) -> Answer<Proof> {
+    async fn export_proof(&self, call: ExportProof) -> Answer<Proof> {
         self.ask("export_proof", call);
         Ok(Proof { channel_id: call.channel_id, version: 4, proof: Value::Null })
     }
