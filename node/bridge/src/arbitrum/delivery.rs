@@ -338,12 +338,12 @@ impl Arbitrum {
         let found = self.message_of(key.tx).await?;
         let ticket = found.and_then(|(message, _)| message.ticket(self.network.l2_chain_id));
         let Some((ticket_id, ticket)) = ticket else { return Err(BridgeError::NotKept) };
+        if ticket.call_value.is_zero() {
+            return Err(BridgeError::CancelLoses);
+        }
         if ticket.call_value_refund != beneficiary {
             let (payer, owner) = (beneficiary, ticket.call_value_refund);
             return Err(BridgeError::NotOwner { payer, owner });
-        }
-        if ticket.call_value.is_zero() {
-            return Err(BridgeError::CancelLoses);
         }
         match self.ticket_state(ticket_id, &[]).await? {
             TicketState::Kept { .. } => {}
