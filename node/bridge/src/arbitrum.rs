@@ -43,7 +43,7 @@ use crate::order::{ForceOrder, FundOrder, Start, WithdrawOrder};
 use crate::reading::Reader;
 use crate::rollup::{Progress, Report, Rollup, Sent};
 use crate::step::{Call, Layer};
-use alloy_primitives::B256;
+use alloy_primitives::{Address, B256};
 use forcing::Inclusion;
 use futures::future::BoxFuture;
 use lockstep_chain::endpoints::Endpoints;
@@ -130,6 +130,14 @@ impl Rollup for Arbitrum {
             };
             Ok(self.timed(record, progress).await)
         })
+    }
+
+    fn cancel<'a>(
+        &'a self,
+        record: &'a TransferRecord,
+        owner: Address,
+    ) -> BoxFuture<'a, Result<Call, BridgeError>> {
+        Box::pin(self.order_cancel(record, owner))
     }
 
     fn force<'a>(&'a self, order: &'a ForceOrder) -> BoxFuture<'a, Result<Call, BridgeError>> {

@@ -144,6 +144,45 @@ impl<S: TransferStore, P: Postman> Courier<S, P> {
         self.view(id).ok_or(BridgeError::Stopping)
     }
 
+    /// What canceling a delivery takes; nothing is sent.
+    ///
+    /// # Errors
+    /// If there is nothing to cancel, or this rollup can't.
+    pub async fn plan_cancel(&mut self, id: B256) -> Result<(Step, Call), BridgeError> {
+        self.refresh(id).await?;
+        let parcel = self.parcels.get(&id).ok_or(BridgeError::UnknownTransfer { id })?;
+        if parcel.record.transfer.is_over() {
+            return Err(BridgeError::NotKept);
+        }
+        let call = self.rollup.cancel(&parcel.record, self.payers.l2).await?;
+        let attempt = attempts(&parcel.sent, StepKind::Cancel);
+        let last =
+            attempt.checked_sub(1).and_then(|it| stage_of(&parcel.sent, StepKind::Cancel, it));
+        let is_under_way = match last {
+            Some(EntryStage::Wanted | EntryStage::Signed(_) | EntryStage::Included { .. }) => true,
+            Some(
+                EntryStage::Done { .. }
+                | EntryStage::Reverted { .. }
+                | EntryStage::Displaced { .. },
+            )
+            | None => false,
+        };
+        if is_under_way || attempt >= MAX_ATTEMPTS {
+            return Err(BridgeError::NotKept);
+        }
+        Ok((Step { kind: StepKind::Cancel, attempt }, call))
+    }
+
+    /// Cancels a delivery that waits for another attempt: its money goes to our account on the rollup.
+    ///
+    /// # Errors
+    /// If nothing was sent.
+    pub async fn cancel(&mut self, id: B256) -> Result<TransferView, BridgeError> {
+        let (step, call) = self.plan_cancel(id).await?;
+        self.send(id, step, &call).await?;
+        self.view(id).ok_or(BridgeError::Stopping)
+    }
+
     /// One step of every transfer that is not over. Trouble with one delays no other.
     pub async fn step(&mut self) -> Vec<TransferView> {
         let live: Vec<B256> = self
@@ -255,7 +294,7 @@ impl<S: TransferStore, P: Postman> Courier<S, P> {
     }
 }
 
-const STEPS: [StepKind; 10] = [
+const STEPS: [StepKind; 11] = [
     StepKind::Approve,
     StepKind::Start,
     StepKind::Collect,
@@ -266,6 +305,7 @@ const STEPS: [StepKind; 10] = [
     StepKind::Resolve,
     StepKind::ResolveAll,
     StepKind::Finalize,
+    StepKind::Cancel,
 ];
 
 fn first_wait(record: &TransferRecord) -> Waiting {

@@ -125,6 +125,40 @@ pub enum BridgeError {
         /// Who may.
         owner: Address,
     },
+    /// No transfer has this name.
+    #[error("there is no transfer {id}: `lockstep transfers` shows them")]
+    UnknownTransfer {
+        /// The name.
+        id: B256,
+    },
+    /// It is no contract.
+    #[error(
+        "{account} is no contract on L1: on the rollup it has the same address, and its own key"
+    )]
+    NotContract {
+        /// The account.
+        account: Address,
+    },
+    /// Nothing is left at aliases here.
+    #[error(
+        "this rollup leaves no money at aliases: what is not delivered stays with its ticket, see `lockstep transfers`"
+    )]
+    NoAliasMoney,
+    /// Nothing of the transfer waits for another attempt.
+    #[error(
+        "the rollup does not keep this delivery for another attempt: there is nothing to cancel"
+    )]
+    NotKept,
+    /// Canceling would give back nothing.
+    #[error(
+        "a token's delivery can't be canceled: the token would stay with the bridge; it is run again instead"
+    )]
+    CancelLoses,
+    /// This kind of rollup keeps no deliveries.
+    #[error(
+        "this rollup keeps no deliveries: what it does not take, the node fetches back by itself"
+    )]
+    NoCancel,
     /// What is ordered is no payment into a channel.
     #[error("only an open, a join or a deposit can be funded over a bridge")]
     NoPayment,
@@ -255,6 +289,12 @@ impl BridgeError {
             | Self::ContractRecipient { .. }
             | Self::ChannelNotOpen
             | Self::NotOwner { .. }
+            | Self::UnknownTransfer { .. }
+            | Self::NotContract { .. }
+            | Self::NoAliasMoney
+            | Self::NotKept
+            | Self::CancelLoses
+            | Self::NoCancel
             | Self::NoPayment
             | Self::WouldFail(_)
             | Self::BelowFee { .. }

@@ -2,9 +2,11 @@
 //!
 //! In reading order: [`abi`]; [`deposit`] and [`withdrawal`], what is hashed and how; `contracts`, found from the
 //! one entry contract; `fund` and `deliver`, money on its way in; `withdraw`, `game`, [`proof`] and `payout`,
-//! money on its way out; `force`, a way in past the sequencer; `eta`, when things happen; `report`; `memo`, what is kept with a transfer.
+//! money on its way out; `force`, a way in past the sequencer; `alias`, money
+//! that a contract has left; `eta`, when things happen; `report`; `memo`, what is kept with a transfer.
 
 pub mod abi;
+mod alias;
 mod contracts;
 mod deliver;
 pub mod deposit;
@@ -23,9 +25,9 @@ use crate::error::BridgeError;
 use crate::network::BridgeNetwork;
 use crate::order::{ForceOrder, FundOrder, Start, WithdrawOrder};
 use crate::reading::Reader;
-use crate::rollup::{Progress, Report, Rollup, Sent};
+use crate::rollup::{AliasPurse, Progress, Report, Rollup, Sent};
 use crate::step::{Call, Layer};
-use alloy_primitives::B256;
+use alloy_primitives::{Address, B256};
 use contracts::Contracts;
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -85,6 +87,14 @@ impl Rollup for Optimism {
             Ok(self.timed(record, progress).await)
         }
         .boxed()
+    }
+
+    fn alias_purse(
+        &self,
+        contract: Address,
+        to: Address,
+    ) -> BoxFuture<'_, Result<AliasPurse, BridgeError>> {
+        self.find_alias(contract, to).boxed()
     }
 
     fn force<'a>(&'a self, order: &'a ForceOrder) -> BoxFuture<'a, Result<Call, BridgeError>> {

@@ -39,6 +39,17 @@ impl Progress {
     }
 }
 
+/// Money at the address that a contract of L1 has on the rollup.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AliasPurse {
+    /// That address; nobody has a key of it.
+    pub alias: Address,
+    /// Coin that is there. Units: wei.
+    pub balance: U256,
+    /// The contract's own call on L1 that moves all of it; none where there is nothing.
+    pub call: Option<Call>,
+}
+
 /// A network side by side with others: what it costs and how long it takes, as read now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
@@ -107,6 +118,34 @@ pub trait Rollup: Send + Sync {
         record: &'a TransferRecord,
         sent: &'a Sent,
     ) -> BoxFuture<'a, Result<Progress, BridgeError>>;
+
+    /// The call by which the owner of a delivery that waits for another attempt gives it up, and has its money
+    /// back on the rollup. It is never made unasked.
+    ///
+    /// # Errors
+    /// If nothing waits, the money is somebody else's or would be lost, or this rollup can't.
+    fn cancel<'a>(
+        &'a self,
+        record: &'a TransferRecord,
+        owner: Address,
+    ) -> BoxFuture<'a, Result<Call, BridgeError>> {
+        let _unused = (record, owner);
+        Box::pin(async { Err(BridgeError::NoCancel) })
+    }
+
+    /// What a contract's failed deposit has left on the rollup, and the call by which that contract alone can have
+    /// it moved to `to`. Nothing is sent.
+    ///
+    /// # Errors
+    /// If it is no contract, `to` could not move it on, or this rollup has no such way.
+    fn alias_purse(
+        &self,
+        contract: Address,
+        to: Address,
+    ) -> BoxFuture<'_, Result<AliasPurse, BridgeError>> {
+        let _unused = (contract, to);
+        Box::pin(async { Err(BridgeError::NoAliasMoney) })
+    }
 
     /// The L1 call that puts a call into the rollup, whatever its sequencer does.
     ///

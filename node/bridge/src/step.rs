@@ -39,6 +39,8 @@ pub enum StepKind {
     Force,
     /// Makes the rollup read what L1 holds for it.
     Include,
+    /// Gives up a delivery that waits for another attempt, and takes its money back.
+    Cancel,
 }
 
 impl StepKind {
@@ -57,6 +59,7 @@ impl StepKind {
             Self::Finalize => 10,
             Self::Force => 11,
             Self::Include => 12,
+            Self::Cancel => 13,
         }
     }
 }

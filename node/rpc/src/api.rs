@@ -2,14 +2,15 @@
 
 use crate::method::{Method, NoParams, Scope};
 use crate::types::{
-    AccessToken, AccessTokenCall, AddTower, Backup, BackupReport, BatchReceipt, CancelOpen,
-    CashCredit, Channel, ChannelCall, ChannelList, CheckCall, CheckReport, Connect,
+    AccessToken, AccessTokenCall, AddTower, AliasMoney, Backup, BackupReport, BatchReceipt,
+    CancelOpen, CashCredit, Channel, ChannelCall, ChannelList, CheckCall, CheckReport, Connect,
     CreateAccessToken, CreateInvite, CreateInvoice, Deposit, Event, EventPage, ExportProof,
-    ForceClose, ForceCloseReport, Fund, GetPayment, HashText, Invite, InviteCall, InviteDetails,
-    Invoice, InvoiceCall, JoinChannel, ListChannels, ListEvents, ListInvoices, ListPayments,
-    ListReceipts, NetworkReport, NewAccessToken, NodeInfo, OpenChannel, Pay, PayBatch, Payment,
-    PaymentPage, Peer, PeerCall, PendingOpen, Proof, Recover, RecoverReport, RejectChannel, Status,
-    Subscribe, Tower, TowerCall, TowerReceipt, Transfer, Withdraw, WithdrawToL1,
+    FindAlias, ForceClose, ForceCloseReport, Fund, GetPayment, HashText, Invite, InviteCall,
+    InviteDetails, Invoice, InvoiceCall, JoinChannel, ListChannels, ListEvents, ListInvoices,
+    ListPayments, ListReceipts, NetworkReport, NewAccessToken, NodeInfo, OpenChannel, Pay,
+    PayBatch, Payment, PaymentPage, Peer, PeerCall, PendingOpen, Proof, Recover, RecoverReport,
+    RejectChannel, Status, Subscribe, Tower, TowerCall, TowerReceipt, Transfer, TransferCall,
+    Withdraw, WithdrawToL1,
 };
 
 /// Who the node is.
@@ -206,6 +207,22 @@ pub const WITHDRAW_TO_L1: Method<WithdrawToL1, Transfer> = Method::new(
     Scope::Admin,
     &["amount", "token", "recipient", "idempotencyKey"],
     "Takes money of this node's account on the rollup to L1; proof and payout follow by themselves.",
+);
+
+/// Give up a delivery.
+pub const CANCEL_TRANSFER: Method<TransferCall, Transfer> = Method::new(
+    "lockstep_cancelTransfer",
+    Scope::Admin,
+    &["transferId"],
+    "Gives up a delivery that waits on the rollup for another attempt; its coin comes to this node's account there.",
+);
+
+/// Money that a contract has left on the rollup.
+pub const FIND_ALIAS: Method<FindAlias, AliasMoney> = Method::new(
+    "lockstep_findAlias",
+    Scope::Read,
+    &["contract", "recipient"],
+    "Finds money that a contract's own deposit has left on the rollup, and the call by which the contract gets it.",
 );
 
 /// Transfers.

@@ -6,13 +6,14 @@
 
 use crate::failure::Failure;
 use crate::types::{
-    AddTower, Backup, BackupReport, BatchReceipt, CancelOpen, CashCredit, Channel, ChannelCall,
-    ChannelList, CheckCall, CheckReport, Connect, CreateInvite, CreateInvoice, Deposit, EventKind,
-    EventPage, ExportProof, ForceClose, ForceCloseReport, Fund, GetPayment, Invite, InviteCall,
-    InviteDetails, Invoice, InvoiceCall, JoinChannel, ListChannels, ListEvents, ListInvoices,
-    ListPayments, ListReceipts, NetworkReport, NodeInfo, OpenChannel, Pay, PayBatch, Payment,
-    PaymentPage, Peer, PeerCall, PendingOpen, Proof, Recover, RecoverReport, RejectChannel, Status,
-    Tower, TowerCall, TowerReceipt, Transfer, Withdraw, WithdrawToL1,
+    AddTower, AliasMoney, Backup, BackupReport, BatchReceipt, CancelOpen, CashCredit, Channel,
+    ChannelCall, ChannelList, CheckCall, CheckReport, Connect, CreateInvite, CreateInvoice,
+    Deposit, EventKind, EventPage, ExportProof, FindAlias, ForceClose, ForceCloseReport, Fund,
+    GetPayment, Invite, InviteCall, InviteDetails, Invoice, InvoiceCall, JoinChannel, ListChannels,
+    ListEvents, ListInvoices, ListPayments, ListReceipts, NetworkReport, NodeInfo, OpenChannel,
+    Pay, PayBatch, Payment, PaymentPage, Peer, PeerCall, PendingOpen, Proof, Recover,
+    RecoverReport, RejectChannel, Status, Tower, TowerCall, TowerReceipt, Transfer, TransferCall,
+    Withdraw, WithdrawToL1,
 };
 use alloy_primitives::B256;
 use lockstep_core::ids::AccountRef;
@@ -100,6 +101,12 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Takes money of our account on the rollup to L1.
     fn withdraw_to_l1(&self, call: WithdrawToL1) -> impl Future<Output = Answer<Transfer>> + Send;
+
+    /// Gives up a delivery that waits on the rollup for another attempt.
+    fn cancel_transfer(&self, call: TransferCall) -> impl Future<Output = Answer<Transfer>> + Send;
+
+    /// Finds money that a contract's own deposit has left on the rollup.
+    fn find_alias(&self, call: FindAlias) -> impl Future<Output = Answer<AliasMoney>> + Send;
 
     /// Transfers between L1 and the rollup.
     fn transfers(&self) -> impl Future<Output = Answer<Vec<Transfer>>> + Send;

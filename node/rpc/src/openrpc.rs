@@ -75,6 +75,8 @@ fn describe_channels(book: &mut Book) {
     book.add(&api::CASH_CREDIT);
     book.add(&api::FUND);
     book.add(&api::WITHDRAW_TO_L1);
+    book.add(&api::CANCEL_TRANSFER);
+    book.add(&api::FIND_ALIAS);
     book.add(&api::LIST_TRANSFERS);
     book.add(&api::LIST_NETWORKS);
     book.add(&api::LIST_CHANNELS);
@@ -216,6 +218,8 @@ mod tests {
         check(&api::CASH_CREDIT);
         check(&api::FUND);
         check(&api::WITHDRAW_TO_L1);
+        check(&api::CANCEL_TRANSFER);
+        check(&api::FIND_ALIAS);
         check(&api::FORCE_CLOSE);
         check(&api::BACKUP);
         check(&api::RECOVER);

@@ -18,7 +18,10 @@ mod value;
 
 pub use access::{AccessToken, AccessTokenCall, CreateAccessToken, NewAccessToken, Subscribe};
 pub use asset::{Asset, AssetBalance};
-pub use bridge::{Fund, NetworkReport, Transfer, TransferDirection, TransferState, WithdrawToL1};
+pub use bridge::{
+    AliasMoney, FindAlias, ForeignCall, Fund, NetworkReport, Transfer, TransferCall,
+    TransferDirection, TransferState, WithdrawToL1,
+};
 pub use channel::{
     CancelOpen, CashCredit, Channel, ChannelCall, ChannelList, ChannelPhase, CloseView, Deposit,
     ForceClose, ForceCloseReport, JoinChannel, ListChannels, OpenChannel, PendingOpen,

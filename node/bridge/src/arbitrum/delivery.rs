@@ -21,7 +21,7 @@ use lockstep_core::entry::EntryStage;
 use lockstep_core::ids::ChainRef;
 use lockstep_core::time::BlockTimestamp;
 use lockstep_core::transfer::{
-    DepositStage, RecoverAction, TransferEvent, TransferKey, TransferRecord,
+    DepositStage, RecoverAction, TransferEvent, TransferKey, TransferRecord, TransferStage,
 };
 
 /// Gas that a redeem takes beside the call that it makes.
@@ -290,7 +290,8 @@ impl Arbitrum {
             if is_final { progress.after(failed) } else { progress }
         };
         let pending = |kind| matches!(newest(arrival.sent, kind), StepState::Pending);
-        if pending(StepKind::Replay) || pending(StepKind::KeepAlive) {
+        let ours = [StepKind::Replay, StepKind::KeepAlive, StepKind::Cancel];
+        if ours.into_iter().any(pending) {
             return Ok(wait(Waiting::ForInclusion));
         }
         let ticket = &arrival.ticket;
@@ -323,23 +324,34 @@ impl Arbitrum {
     }
 
     /// The call by which the beneficiary gives up a ticket and takes its coin back. Nobody else may make it, and
-    /// nothing here makes it unasked.
-    ///
-    /// # Errors
-    /// If the transfer has no ticket on the rollup.
-    pub async fn cancel(
+    /// nothing here makes it unasked. A token's ticket is never given up: its coin is nothing, and the token would
+    /// stay with the gateway on L1 for ever.
+    pub(super) async fn order_cancel(
         &self,
         record: &TransferRecord,
         beneficiary: Address,
     ) -> Result<Call, BridgeError> {
-        let id = record.transfer.id;
-        let key = record.transfer.key.ok_or(BridgeError::BadMemo { id })?;
+        if matches!(record.transfer.stage, TransferStage::Withdraw(_)) {
+            return Err(BridgeError::NotKept);
+        }
+        let Some(key) = record.transfer.key else { return Err(BridgeError::NotKept) };
         let found = self.message_of(key.tx).await?;
         let ticket = found.and_then(|(message, _)| message.ticket(self.network.l2_chain_id));
-        let Some((ticket_id, ticket)) = ticket else { return Err(BridgeError::BadMemo { id }) };
+        let Some((ticket_id, ticket)) = ticket else { return Err(BridgeError::NotKept) };
+        if ticket.call_value.is_zero() {
+            return Err(BridgeError::CancelLoses);
+        }
         if ticket.call_value_refund != beneficiary {
             let (payer, owner) = (beneficiary, ticket.call_value_refund);
             return Err(BridgeError::NotOwner { payer, owner });
+        }
+        match self.ticket_state(ticket_id, &[]).await? {
+            TicketState::Kept { .. } => {}
+            TicketState::Unread
+            | TicketState::Redeemed { .. }
+            | TicketState::Canceled { .. }
+            | TicketState::Refused
+            | TicketState::Expired => return Err(BridgeError::NotKept),
         }
         let data = IArbRetryableTx::cancelCall { ticketId: ticket_id }.abi_encode();
         Ok(on_l2(ARB_RETRYABLE_TX, data, 0))

@@ -28,7 +28,7 @@ use lockstep_core::transfer::{
 use super::abi::IMessenger;
 
 /// Gas of a plain transfer on the rollup, with room.
-const REFUND_GAS: u64 = 60_000;
+pub(super) const REFUND_GAS: u64 = 60_000;
 
 /// How a step of ours stands.
 enum Own {

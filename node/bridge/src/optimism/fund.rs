@@ -76,12 +76,11 @@ impl Optimism {
     /// P89: what a failed delivery leaves behind must be at an account that somebody has the key of.
     async fn check_accounts(&self, order: &FundOrder) -> Result<(), BridgeError> {
         let code = self.l1.code(order.payer).await?;
-        if !code.is_empty() && !code.starts_with(&DELEGATION) {
+        if is_contract(&code) {
             return Err(BridgeError::ContractPayer { payer: order.payer });
         }
         let code = self.l2.code(order.refund_to).await?;
-        let is_contract = !code.is_empty() && !code.starts_with(&DELEGATION);
-        if is_contract || order.refund_to.is_zero() {
+        if is_contract(&code) || order.refund_to.is_zero() {
             return Err(BridgeError::ContractRefund { refund_to: order.refund_to });
         }
         Ok(())
@@ -340,6 +339,11 @@ fn with_money(account: Address) -> Value {
 }
 
 const START: Step = Step { kind: StepKind::Start, attempt: 0 };
+
+/// Whether code makes its account a contract, which the bridge gives another address.
+pub(super) fn is_contract(code: &Bytes) -> bool {
+    !code.is_empty() && !code.starts_with(&DELEGATION)
+}
 
 /// A token that is none answers nothing, or refuses.
 fn is_no_answer(error: &BridgeError) -> bool {

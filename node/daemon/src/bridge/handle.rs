@@ -1,11 +1,11 @@
 //! What the engine asks of the bridge.
 
 use super::task::Command;
-use alloy_primitives::{Address, U256};
+use alloy_primitives::{Address, B256, U256};
 use lockstep_bridge::courier::{Payers, TransferView};
 use lockstep_bridge::error::BridgeError;
 use lockstep_bridge::order::{FundOrder, Start, WithdrawOrder};
-use lockstep_bridge::rollup::{Report, Rollup};
+use lockstep_bridge::rollup::{AliasPurse, Report, Rollup};
 use lockstep_bridge::step::Waiting;
 use lockstep_chain::endpoints::Endpoints;
 use lockstep_core::ids::ChannelId;
@@ -135,6 +135,40 @@ impl BridgeHandle {
     /// The account on L1.
     pub(crate) fn l1_account(&self) -> Address {
         self.payers.l1
+    }
+
+    /// What a contract's deposits have left on the rollup.
+    ///
+    /// # Errors
+    /// If the chains can't be read, or it is no contract.
+    pub(crate) async fn alias_purse(
+        &self,
+        contract: Address,
+        to: Address,
+    ) -> Result<AliasPurse, BridgeError> {
+        self.rollup.alias_purse(contract, to).await
+    }
+
+    /// Cancels a delivery that waits for another attempt.
+    ///
+    /// # Errors
+    /// Why not; nothing was sent.
+    pub(crate) async fn cancel(&self, id: B256) -> Result<TransferView, BridgeError> {
+        let (reply, answer) = oneshot::channel();
+        let command = Command::Cancel(id, reply);
+        self.commands.send(command).await.map_err(|_| BridgeError::Stopping)?;
+        answer.await.map_err(|_| BridgeError::Stopping)?
+    }
+
+    /// Whether a delivery could be canceled now.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(crate) async fn may_cancel(&self, id: B256) -> Result<(), BridgeError> {
+        let (reply, answer) = oneshot::channel();
+        let command = Command::LookCancel(id, reply);
+        self.commands.send(command).await.map_err(|_| BridgeError::Stopping)?;
+        answer.await.map_err(|_| BridgeError::Stopping)?
     }
 
     async fn begin(&self, start: Start) -> Result<TransferView, BridgeError> {

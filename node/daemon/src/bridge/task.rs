@@ -4,6 +4,7 @@ use super::desk::Desk;
 use super::handle::Board;
 use crate::chain::ChainStore;
 use crate::pace::Pace;
+use alloy_primitives::B256;
 use core::time::Duration;
 use lockstep_bridge::courier::{Courier, TransferView};
 use lockstep_bridge::error::BridgeError;
@@ -14,6 +15,10 @@ use tokio::sync::{mpsc, oneshot};
 pub(super) enum Command {
     /// Begin a transfer.
     Begin(Box<Start>, oneshot::Sender<Result<TransferView, BridgeError>>),
+    /// Cancel a delivery.
+    Cancel(B256, oneshot::Sender<Result<TransferView, BridgeError>>),
+    /// Say whether that could be done.
+    LookCancel(B256, oneshot::Sender<Result<(), BridgeError>>),
 }
 
 /// The courier and what goes with it.
@@ -42,18 +47,35 @@ impl Task {
             tokio::select! {
                 biased;
                 command = commands.recv() => {
-                    let Some(Command::Begin(start, reply)) = command else { return };
-                    let outcome = self.courier.begin(*start).await;
-                    self.publish();
-                    if reply.send(outcome).is_err() {
-                        tracing::debug!("whoever ordered a transfer is gone");
-                    }
+                    let Some(command) = command else { return };
+                    self.obey(command).await;
                 }
                 () = pace.due() => {
                     self.step().await;
                     pace = Pace::after(self.pause);
                 }
             }
+        }
+    }
+
+    async fn obey(&mut self, command: Command) {
+        let is_gone = match command {
+            Command::Begin(start, reply) => {
+                let outcome = self.courier.begin(*start).await;
+                self.publish();
+                reply.send(outcome).is_err()
+            }
+            Command::Cancel(id, reply) => {
+                let outcome = self.courier.cancel(id).await;
+                self.publish();
+                reply.send(outcome).is_err()
+            }
+            Command::LookCancel(id, reply) => {
+                reply.send(self.courier.plan_cancel(id).await.map(|_| ())).is_err()
+            }
+        };
+        if is_gone {
+            tracing::debug!("whoever gave an order to the bridge is gone");
         }
     }
 

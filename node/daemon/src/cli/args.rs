@@ -177,9 +177,11 @@ pub(super) enum Command {
     /// Open or top up a channel from L1, with one L1 transaction.
     #[command(after_help = "Example: lockstep fund 0x12ab 0.5ETH")]
     Fund(Fund),
-    /// List transfers between L1 and the rollup, each with what it waits for.
-    #[command(after_help = "Example: lockstep transfers")]
-    Transfers(Nothing),
+    /// List transfers between L1 and the rollup, each with what it waits for, until when, and when it arrives; or
+    /// give one up.
+    #[command(after_help = "Examples: lockstep transfers
+          lockstep transfers cancel 0x12ab")]
+    Transfers(Transfers),
     /// Show what the networks cost and how long they take, read from their chains now.
     #[command(after_help = "Example: lockstep networks")]
     Networks(Nothing),

@@ -1,7 +1,7 @@
 //! Money between L1 and the rollup.
 
 use super::amount::{self, Money};
-use super::args::{Fund, Nothing, WithdrawTo};
+use super::args::{Fund, Nothing, Transfers, TransfersOrder, WithdrawTo};
 use super::failure::CliError;
 use super::output::{Terminal, table};
 use super::payment;
@@ -11,7 +11,8 @@ use lockstep_core::ids::AccountRef;
 use lockstep_rpc::api;
 use lockstep_rpc::method::NoParams;
 use lockstep_rpc::types::{
-    self, AccountText, NetworkReport, Text, TextForm, Transfer, TransferDirection,
+    self, AccountText, AliasMoney, NetworkReport, Text, TextForm, Transfer, TransferCall,
+    TransferDirection,
 };
 
 pub(super) async fn fund(
@@ -66,12 +67,45 @@ pub(super) fn withdraw_call(
 }
 
 pub(super) async fn transfers(
-    _: &Nothing,
+    args: &Transfers,
     session: &Session,
     terminal: &mut Terminal,
 ) -> Result<(), CliError> {
+    match &args.order {
+        Some(TransfersOrder::Cancel { transfer }) => {
+            let transfer_id = find(transfer, session).await?.transfer_id;
+            let call = TransferCall { transfer_id };
+            let given_up = session.call(&api::CANCEL_TRANSFER, &call).await?;
+            return terminal.answer(&given_up, one);
+        }
+        Some(TransfersOrder::Alias { contract, recipient }) => {
+            let recipient = recipient.as_deref().map(account).transpose()?;
+            let call = types::FindAlias { contract: account(contract)?, recipient };
+            let found = session.call(&api::FIND_ALIAS, &call).await?;
+            return terminal.answer(&found, alias);
+        }
+        None => {}
+    }
     let all = session.call(&api::LIST_TRANSFERS, &NoParams {}).await?;
     terminal.answer(&all, |all| many(all))
+}
+
+/// A transfer by its name or the beginning of it.
+pub(super) async fn find(text: &str, session: &Session) -> Result<Transfer, CliError> {
+    let all = session.call(&api::LIST_TRANSFERS, &NoParams {}).await?;
+    let wanted = text.to_ascii_lowercase();
+    let mut found =
+        all.into_iter().filter(|transfer| transfer.transfer_id.to_string().starts_with(&wanted));
+    match (found.next(), found.next()) {
+        (Some(transfer), None) => Ok(transfer),
+        (Some(_), Some(_)) => {
+            Err(CliError::refused(format!("more than one transfer begins with {text}"))
+                .safe("nothing was done"))
+        }
+        (None, _) => Err(CliError::refused(format!("no transfer begins with {text}"))
+            .safe("nothing was done")
+            .advice("`lockstep transfers` shows them")),
+    }
 }
 
 pub(super) async fn networks(
@@ -121,17 +155,25 @@ pub(super) fn many(transfers: &[Transfer]) -> String {
         ]
     });
     table(
-        &[
-            "transfer",
-            "way",
-            "amount",
-            "state",
-            "waits for",
-            "until about (UTC)",
-            "arrives about (UTC)",
-        ],
+        &["TRANSFER", "WAY", "AMOUNT", "STATE", "WAITS FOR", "UNTIL (UTC)", "ARRIVES (UTC)"],
         rows,
     )
+}
+
+fn alias(found: &AliasMoney) -> String {
+    let what = format!(
+        "{} is {} on the rollup, and has {} there.",
+        found.contract,
+        found.alias,
+        amount::show(found.amount, &found.asset)
+    );
+    match &found.call {
+        None => what,
+        Some(call) => format!(
+            "{what}\nTo move it, that contract must make this call on L1, without coin:\nto    {}\ndata  {}",
+            call.to, call.data
+        ),
+    }
 }
 
 fn compared(reports: &[NetworkReport]) -> String {

@@ -3,7 +3,7 @@
 mod here;
 
 use super::args::{CareOrder, ChannelOrder, Destination, MoneyOrder, OfflineOrder, Order};
-use super::args::{Recover, RunningOrder, Stream, TowerCheck};
+use super::args::{Recover, RunningOrder, Stream, TowerCheck, TransfersCheck};
 use super::failure::CliError;
 use super::output::Terminal;
 use super::session::Session;
@@ -13,7 +13,7 @@ use lockstep_rpc::api;
 use lockstep_rpc::method::NoParams;
 use lockstep_rpc::types::{
     AddTower, Backup, CancelOpen, CashCredit, ChannelCall, ChannelIdText, CheckCall, CheckReport,
-    CheckStep, Connect, ExportProof, ForceClose, Pay, PeerCall, Text, TowerCall,
+    CheckStep, Connect, ExportProof, ForceClose, Pay, PeerCall, Text, TowerCall, TransferCall,
 };
 
 /// Those that need no running node; none if this is not one of them.
@@ -116,6 +116,10 @@ async fn money_call(order: &MoneyOrder, session: &Session) -> Result<CheckCall, 
             CheckCall::Withdraw(channel::withdraw_call(args, session).await?.1)
         }
         MoneyOrder::Fund(args) => CheckCall::Fund(bridge::fund_call(args, session).await?),
+        MoneyOrder::Transfers { order: TransfersCheck::Cancel { transfer } } => {
+            let transfer_id = bridge::find(transfer, session).await?.transfer_id;
+            CheckCall::CancelTransfer(TransferCall { transfer_id })
+        }
         MoneyOrder::Credit(args) => {
             CheckCall::CashCredit(CashCredit { token: channel::token_of(args, session)? })
         }

@@ -21,13 +21,14 @@ use crate::engine::Engine;
 use alloy_primitives::B256;
 use lockstep_rpc::backend::{Answer, Backend, Spender};
 use lockstep_rpc::types::{
-    AddTower, Backup, BackupReport, BatchReceipt, CancelOpen, CashCredit, Channel, ChannelCall,
-    ChannelList, CheckCall, CheckReport, Connect, CreateInvite, CreateInvoice, Deposit, EventKind,
-    EventPage, ExportProof, ForceClose, ForceCloseReport, Fund, GetPayment, Invite, InviteCall,
-    InviteDetails, Invoice, InvoiceCall, JoinChannel, ListChannels, ListEvents, ListInvoices,
-    ListPayments, ListReceipts, NetworkReport, NodeInfo, OpenChannel, Pay, PayBatch, Payment,
-    PaymentPage, Peer, PeerCall, PendingOpen, Proof, Recover, RecoverReport, RejectChannel, Status,
-    Tower, TowerCall, TowerReceipt, Transfer, Withdraw, WithdrawToL1,
+    AddTower, AliasMoney, Backup, BackupReport, BatchReceipt, CancelOpen, CashCredit, Channel,
+    ChannelCall, ChannelList, CheckCall, CheckReport, Connect, CreateInvite, CreateInvoice,
+    Deposit, EventKind, EventPage, ExportProof, FindAlias, ForceClose, ForceCloseReport, Fund,
+    GetPayment, Invite, InviteCall, InviteDetails, Invoice, InvoiceCall, JoinChannel, ListChannels,
+    ListEvents, ListInvoices, ListPayments, ListReceipts, NetworkReport, NodeInfo, OpenChannel,
+    Pay, PayBatch, Payment, PaymentPage, Peer, PeerCall, PendingOpen, Proof, Recover,
+    RecoverReport, RejectChannel, Status, Tower, TowerCall, TowerReceipt, Transfer, TransferCall,
+    Withdraw, WithdrawToL1,
 };
 use tokio::sync::watch;
 
@@ -98,6 +99,14 @@ impl Backend for Engine {
 
     async fn withdraw_to_l1(&self, call: WithdrawToL1) -> Answer<Transfer> {
         bridge::withdraw(&self.shared, &call).await
+    }
+
+    async fn cancel_transfer(&self, call: TransferCall) -> Answer<Transfer> {
+        bridge::cancel(&self.shared, &call).await
+    }
+
+    async fn find_alias(&self, call: FindAlias) -> Answer<AliasMoney> {
+        bridge::find_alias(&self.shared, &call).await
     }
 
     async fn transfers(&self) -> Answer<Vec<Transfer>> {

@@ -1,12 +1,13 @@
 //! Dry runs: each says what it would do or is refused as the order itself, and changes nothing.
 
 use crate::kit::{Node, Pair, amount};
+use alloy_primitives::B256;
 use lockstep_rpc::backend::{Backend, Spender};
 use lockstep_rpc::failure::FailureKind;
 use lockstep_rpc::types::{
     AddTower, Backup, ChannelCall, CheckCall, CheckReport, Connect, CreateInvite, CreateInvoice,
     ExportProof, Fund, InvoiceState, ListInvoices, PeerCall, Recover, RejectChannel, Text,
-    TowerCall, WithdrawToL1,
+    TowerCall, TransferCall, WithdrawToL1,
 };
 
 impl Node {
@@ -92,6 +93,10 @@ async fn what_would_be_refused_is_refused_when_it_is_looked_at() {
         (CheckCall::RejectChannel(RejectChannel { channel_id }), FailureKind::UnknownOffer),
         (CheckCall::Fund(fund), FailureKind::NotSupported),
         (CheckCall::WithdrawToL1(to_l1), FailureKind::NotSupported),
+        (
+            CheckCall::CancelTransfer(TransferCall { transfer_id: Text(B256::ZERO) }),
+            FailureKind::NotSupported,
+        ),
         (CheckCall::CreateInvoice(long), FailureKind::Refused),
         // Nothing was paid yet.
         (

@@ -116,6 +116,13 @@ fn channels<B: Backend>(counter: &mut Counter<B>) -> Registered {
     counter.add(&api::WITHDRAW_TO_L1, |desk, call, _| async move {
         desk.backend.withdraw_to_l1(call).await
     })?;
+    counter.add(&api::CANCEL_TRANSFER, |desk, call, _| async move {
+        desk.backend.cancel_transfer(call).await
+    })?;
+    counter.add(
+        &api::FIND_ALIAS,
+        |desk, call, _| async move { desk.backend.find_alias(call).await },
+    )?;
     counter
         .add(&api::LIST_TRANSFERS, |desk, _, _| async move { desk.backend.transfers().await })?;
     counter.add(&api::LIST_NETWORKS, |desk, _, _| async move { desk.backend.networks().await })?;

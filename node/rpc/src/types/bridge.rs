@@ -36,6 +36,50 @@ pub struct WithdrawToL1 {
     pub idempotency_key: Option<String>,
 }
 
+/// One transfer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TransferCall {
+    /// Its name.
+    pub transfer_id: HashText,
+}
+
+/// Asks for money that a contract's deposit has left on the rollup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FindAlias {
+    /// The contract on L1.
+    pub contract: AccountText,
+    /// Who is to get it on the rollup; none is this node's own account there.
+    pub recipient: Option<AccountText>,
+}
+
+/// A call for somebody else to make.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ForeignCall {
+    /// Whom.
+    pub to: AccountText,
+    /// With what. Shape: 0x and hex.
+    pub data: String,
+}
+
+/// Money at the address that a contract of L1 has on the rollup.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AliasMoney {
+    /// The contract on L1.
+    pub contract: AccountText,
+    /// What it is called on the rollup; nobody has a key of that address.
+    pub alias: AccountText,
+    /// How much is there.
+    pub amount: AmountText,
+    /// Of what.
+    pub asset: Asset,
+    /// The call on L1, without coin, by which the contract has it moved; none where there is nothing.
+    pub call: Option<ForeignCall>,
+}
+
 /// Which way money goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

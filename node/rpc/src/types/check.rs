@@ -1,6 +1,6 @@
 //! Dry runs: what an order would do.
 
-use super::bridge::{Fund, WithdrawToL1};
+use super::bridge::{Fund, TransferCall, WithdrawToL1};
 use super::channel::{
     CancelOpen, CashCredit, ChannelCall, Deposit, ForceClose, JoinChannel, OpenChannel,
     RejectChannel, Withdraw,
@@ -43,6 +43,8 @@ pub enum CheckCall {
     Fund(Fund),
     /// `lockstep_withdrawToL1`.
     WithdrawToL1(WithdrawToL1),
+    /// `lockstep_cancelTransfer`.
+    CancelTransfer(TransferCall),
     /// `lockstep_createInvoice`.
     CreateInvoice(CreateInvoice),
     /// `lockstep_pay`.

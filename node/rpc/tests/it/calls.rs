@@ -30,6 +30,8 @@ fn every_call() -> Vec<(&'static str, Value, &'static str)> {
         ("lockstep_cashCredit", json!([]), "cash_credit"),
         ("lockstep_fund", json!([CHANNEL, "5"]), "fund"),
         ("lockstep_withdrawToL1", json!(["5"]), "withdraw_to_l1"),
+        ("lockstep_cancelTransfer", json!([format!("0x{}", "09".repeat(32))]), "cancel_transfer"),
+        ("lockstep_findAlias", json!([format!("0x{}", "09".repeat(20))]), "find_alias"),
         ("lockstep_listTransfers", json!([]), "transfers"),
         ("lockstep_listNetworks", json!([]), "networks"),
         ("lockstep_listChannels", json!({ "limit": 5 }), "channels"),

@@ -320,6 +320,19 @@ impl Backend for Fake {
         Ok(transfer())
     }
 
+    async fn cancel_transfer(&self, call: TransferCall) -> Answer<Transfer> {
+        self.ask("cancel_transfer", call);
+        Ok(transfer())
+    }
+
+    async fn find_alias(&self, call: FindAlias) -> Answer<AliasMoney> {
+        let FindAlias { contract, .. } = call;
+        self.ask("find_alias", call);
+        let asset = transfer().asset;
+        let amount = Text(Amount::from(5_u64));
+        Ok(AliasMoney { contract, alias: contract, amount, asset, call: None })
+    }
+
     async fn withdraw_to_l1(&self, call: WithdrawToL1) -> Answer<Transfer> {
         self.ask("withdraw_to_l1", call);
         Ok(transfer())

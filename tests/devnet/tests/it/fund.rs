@@ -1,7 +1,7 @@
 //! Money from L1 into channels.
 
-use crate::scene::{OWNER, PAYER, Scene, address};
-use alloy_primitives::{Address, B256, U256};
+use crate::scene::{OTHER, OWNER, PAYER, Scene, address};
+use alloy_primitives::{Address, B256, Bytes, U256};
 use lockstep_bridge::error::BridgeError;
 use lockstep_bridge::order::FundOrder;
 use lockstep_bridge::rollup::Rollup;
@@ -11,6 +11,7 @@ use lockstep_core::ids::Side;
 use lockstep_core::money::Amount;
 use lockstep_core::transfer::{DepositStage, Location, RecoverAction, TransferStage};
 use lockstep_devnet::optimism::ether;
+use serde_json::json;
 
 fn is_at(stage: DepositStage) -> impl Fn(&lockstep_bridge::courier::TransferView) -> bool {
     move |view| view.transfer.stage == TransferStage::Deposit(stage)
@@ -162,6 +163,67 @@ async fn p89_what_can_never_be_delivered_goes_to_the_refund_account() {
     scene.until(order.id, is_at(DepositStage::Refunded)).await;
     assert_eq!(scene.network.l2.balance(address(OWNER)).await - before, ether(3));
     assert_eq!(scene.network.l2.balance(address(PAYER)).await, U256::ZERO);
+}
+
+/// A wallet that makes any call: the address in the first word, the calldata behind it.
+const WALLET: [u8; 34] =
+    alloy_primitives::hex!("6020360380602060003760006000826000346000355af115601c57005b60006000fd");
+
+#[tokio::test]
+async fn p89_money_that_a_contract_has_left_at_its_alias_is_found_and_only_that_contract_moves_it()
+{
+    let mut scene = Scene::start().await;
+    let wallet = Address::repeat_byte(0x5a);
+    scene.network.l1.ask("anvil_setCode", json!([wallet, Bytes::from(WALLET)])).await;
+    let (portal, channel) = (lockstep_devnet::optimism::PORTAL, scene.contracts.channel);
+    let through = |to: Address, data: Vec<u8>| -> Bytes {
+        [to.into_word().as_slice(), &data].concat().into()
+    };
+    // The contract pays into the channel contract by itself, and the call fails on the rollup.
+    let call = lockstep_bridge::optimism::abi::IPortal::depositTransactionCall {
+        to: channel,
+        value: ether(2),
+        gasLimit: 100_000,
+        isCreation: false,
+        data: Bytes::from(vec![1, 2, 3, 4]),
+    };
+    let data = through(portal, alloy_sol_types::SolCall::abi_encode(&call));
+    let sent = scene.network.send_l1(address(OTHER), Some(wallet), ether(2), data).await;
+    assert!(sent.is_success());
+    let alias = lockstep_bridge::optimism::deposit::aliased(wallet);
+    assert_eq!(scene.network.l2.balance(alias).await, ether(2), "where the money is");
+
+    let found = scene.adapter.alias_purse(wallet, address(OWNER)).await.unwrap();
+    assert_eq!((found.alias, found.balance), (alias, ether(2)));
+    let rescue = found.call.unwrap();
+    assert_eq!((rescue.to, rescue.value), (portal, U256::ZERO));
+    let before = scene.network.l2.balance(address(OWNER)).await;
+    // The same call of a stranger moves a stranger's money, of which there is none.
+    scene.network.l2.set_balance(address(0x54), ether(2)).await;
+    scene.network.l1.set_balance(address(0x54), ether(1)).await;
+    scene.network.send_l1(address(0x54), Some(portal), U256::ZERO, rescue.data.clone()).await;
+    assert_eq!(scene.network.l2.balance(alias).await, ether(2));
+    assert_eq!(scene.network.l2.balance(address(OWNER)).await, before + ether(2));
+
+    let data = through(rescue.to, rescue.data.to_vec());
+    let sent = scene.network.send_l1(address(OTHER), Some(wallet), U256::ZERO, data).await;
+    assert!(sent.is_success());
+    assert_eq!(scene.network.l2.balance(alias).await, U256::ZERO);
+    assert_eq!(scene.network.l2.balance(address(OWNER)).await, before + ether(4));
+    let found = scene.adapter.alias_purse(wallet, address(OWNER)).await.unwrap();
+    assert!(found.balance.is_zero() && found.call.is_none());
+}
+
+#[tokio::test]
+async fn p89_an_alias_is_looked_up_for_contracts_alone_and_pays_nobody_who_could_not_move_it() {
+    let scene = Scene::start().await;
+    let refused = scene.adapter.alias_purse(address(PAYER), address(OWNER)).await;
+    assert!(matches!(refused, Err(BridgeError::NotContract { .. })), "{refused:?}");
+    let portal = lockstep_devnet::optimism::PORTAL;
+    let refused = scene.adapter.alias_purse(portal, scene.contracts.channel).await;
+    assert!(matches!(refused, Err(BridgeError::ContractRefund { .. })), "{refused:?}");
+    let refused = scene.adapter.alias_purse(portal, Address::ZERO).await;
+    assert!(matches!(refused, Err(BridgeError::ContractRefund { .. })), "{refused:?}");
 }
 
 #[tokio::test]

@@ -3,9 +3,10 @@
 use crate::scene::{OWNER, PAYER, Scene, address};
 use crate::token::TokenPair;
 use alloy_primitives::{Address, B256, U256};
-use alloy_sol_types::SolValue;
+use alloy_sol_types::{SolCall, SolValue};
 use lockstep_bridge::courier::TransferView;
 use lockstep_bridge::error::BridgeError;
+use lockstep_bridge::optimism::abi::IPortal;
 use lockstep_bridge::optimism::memo::WithdrawMemo;
 use lockstep_bridge::order::WithdrawOrder;
 use lockstep_bridge::rollup::Rollup;
@@ -173,4 +174,38 @@ async fn a_withdrawal_that_can_not_be_right_is_refused_before_anything_is_sent()
     let other = WithdrawOrder { l2_token: scene.contracts.channel, ..order(5, ether(1)) };
     let refused = scene.adapter.withdraw(&other).await;
     assert!(matches!(refused, Err(BridgeError::WrongToken { .. })), "{refused:?}");
+}
+
+#[tokio::test]
+async fn p87_a_deposit_that_takes_our_nonce_displaces_a_withdrawal_that_has_moved_nothing() {
+    let mut scene = Scene::start().await;
+    scene.network.knobs.is_sequencer_stopped = true;
+    let wanted = order(6, ether(1));
+    let start = scene.adapter.withdraw(&wanted).await.unwrap();
+    scene.courier.begin(start).await.unwrap();
+    scene.turn().await;
+    let before = scene.network.l2.balance(address(OWNER)).await;
+    // The same account deposits on L1 meanwhile, and the rollup counts its nonce up.
+    let call = IPortal::depositTransactionCall {
+        to: address(OWNER),
+        value: ether(1),
+        gasLimit: 60_000,
+        isCreation: false,
+        data: alloy_primitives::Bytes::new(),
+    };
+    let data = call.abi_encode().into();
+    let sent = scene.network.send_l1(address(OWNER), Some(PORTAL), ether(1), data).await;
+    assert!(sent.is_success());
+    scene.network.knobs.is_sequencer_stopped = false;
+    let view = scene.until(wanted.id, is_at(WithdrawStage::Abandoned)).await;
+    assert_eq!(view.transfer.location(), Location::Source);
+    assert_eq!(scene.network.l2.balance(address(OWNER)).await, before + ether(1));
+
+    // The next one has the next nonce.
+    let again = order(7, ether(1));
+    let start = scene.adapter.withdraw(&again).await.unwrap();
+    scene.courier.begin(start).await.unwrap();
+    scene.until(again.id, |view| view.next.waiting == Waiting::ForRoot).await;
+    let left = before - scene.network.l2.balance(address(OWNER)).await;
+    assert!(left < ether(1) / U256::from(1_000), "one of the two and its fees: {left}");
 }

@@ -1,6 +1,6 @@
 //! What is typed about channels, and the nodes they are with.
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
 #[derive(Args)]
 pub(in crate::cli) struct Invite {
@@ -117,6 +117,34 @@ pub(in crate::cli) struct Fund {
     /// The token on L1, where the channel holds the bridge's own form of it.
     #[arg(long, value_name = "ADDRESS")]
     pub(in crate::cli) l1_token: Option<String>,
+}
+
+#[derive(Args)]
+pub(in crate::cli) struct Transfers {
+    /// What to do with one of them; without it they are listed.
+    #[command(subcommand)]
+    pub(in crate::cli) order: Option<TransfersOrder>,
+}
+
+/// What to do with a transfer.
+#[derive(Subcommand)]
+pub(in crate::cli) enum TransfersOrder {
+    /// Give up a delivery that waits on the rollup for another attempt; its coin comes to this node's account there.
+    #[command(after_help = "Example: lockstep transfers cancel 0x12ab")]
+    Cancel {
+        /// The transfer's name, or the beginning of it.
+        transfer: String,
+    },
+    /// Find money that a contract's own deposit has left on the rollup, and the call by which that contract alone
+    /// gets it from there. Nothing is sent.
+    #[command(after_help = "Example: lockstep transfers alias 0x5afe... --recipient 0x1234...")]
+    Alias {
+        /// The contract on L1, such as a multisig.
+        contract: String,
+        /// Who gets it on the rollup; without it this node's own account there.
+        #[arg(long, value_name = "ADDRESS")]
+        recipient: Option<String>,
+    },
 }
 
 #[derive(Args)]

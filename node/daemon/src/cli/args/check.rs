@@ -84,6 +84,13 @@ pub(in crate::cli) enum MoneyOrder {
     /// Fund from L1.
     #[command(after_help = "Example: lockstep check fund 0x12ab 0.5ETH")]
     Fund(Fund),
+    /// Give up a delivery from L1.
+    #[command(after_help = "Example: lockstep check transfers cancel 0x12ab")]
+    Transfers {
+        /// What to do with it.
+        #[command(subcommand)]
+        order: TransfersCheck,
+    },
     /// Fetch payouts.
     #[command(after_help = "Example: lockstep check credit")]
     Credit(Credit),
@@ -161,6 +168,17 @@ pub(in crate::cli) enum TokenCheck {
     Revoke {
         /// Its name.
         name: String,
+    },
+}
+
+/// What can be looked at of transfers.
+#[derive(Subcommand)]
+pub(in crate::cli) enum TransfersCheck {
+    /// Give up a delivery from L1.
+    #[command(after_help = "Example: lockstep check transfers cancel 0x12ab")]
+    Cancel {
+        /// The transfer's name, or the beginning of it.
+        transfer: String,
     },
 }
 

@@ -18,7 +18,8 @@ use lockstep_core::record::{Consent, Phase};
 use lockstep_core::transfer::{DepositStage, TransferStage, WithdrawStage};
 use lockstep_rpc::failure::{Failure, FailureKind};
 use lockstep_rpc::types::{
-    Asset, Fund, NetworkReport, Text, Transfer, TransferDirection, TransferState, WithdrawToL1,
+    AliasMoney, Asset, FindAlias, ForeignCall, Fund, NetworkReport, Text, Transfer, TransferCall,
+    TransferDirection, TransferState, WithdrawToL1,
 };
 use std::error::Error as _;
 use std::sync::Arc;
@@ -185,19 +186,13 @@ pub(super) fn plan_withdraw(
     if bridge.transfers().iter().any(|known| known.transfer.id == id) {
         return Ok(None);
     }
-    let evm = |account: AccountRef| match account {
-        AccountRef::Evm(address) => Ok(address),
-        AccountRef::Starknet(_) => {
-            Err(refused(FailureKind::WrongNetwork, "L1 has no such account or token"))
-        }
-    };
     let own = bridge.payers();
     Ok(Some(WithdrawOrder {
         id,
         owner: own.l2,
         prover: own.l1,
-        recipient: call.recipient.map_or(Ok(own.l1), |to| evm(to.0))?,
-        l2_token: call.token.map_or(Ok(Address::ZERO), |token| evm(token.0))?,
+        recipient: call.recipient.map_or(Ok(own.l1), |to| on_evm(to.0))?,
+        l2_token: call.token.map_or(Ok(Address::ZERO), |token| on_evm(token.0))?,
         amount: call.amount.0,
     }))
 }
@@ -211,6 +206,47 @@ pub(super) async fn withdraw(
     };
     let view = bridge(shared)?.withdraw(&order).await.map_err(|error| failure(&error))?;
     Ok(describe(shared, &view))
+}
+
+/// Whether a delivery can be canceled now.
+pub(super) async fn check_cancel(shared: &Shared, call: &TransferCall) -> Result<(), Failure> {
+    let outcome = ready(shared)?.may_cancel(call.transfer_id.0).await;
+    outcome.map_err(|error| failure(&error))
+}
+
+pub(super) async fn cancel(shared: &Shared, call: &TransferCall) -> Result<Transfer, Failure> {
+    let view = ready(shared)?.cancel(call.transfer_id.0).await;
+    Ok(describe(shared, &view.map_err(|error| failure(&error))?))
+}
+
+/// Money that a contract's own deposit has left on the rollup. Nothing is sent.
+pub(super) async fn find_alias(shared: &Shared, call: &FindAlias) -> Result<AliasMoney, Failure> {
+    let bridge = bridge(shared)?;
+    if let Some(trouble) = bridge.trouble() {
+        return Err(failure(&trouble));
+    }
+    let contract = on_evm(call.contract.0)?;
+    let recipient = call.recipient.map_or(Ok(bridge.payers().l2), |to| on_evm(to.0))?;
+    let found = bridge.alias_purse(contract, recipient).await.map_err(|error| failure(&error))?;
+    Ok(AliasMoney {
+        contract: call.contract,
+        alias: Text(AccountRef::Evm(found.alias)),
+        amount: Text(Amount::from_u256(found.balance)),
+        asset: shared.settings.describe(AccountRef::Evm(Address::ZERO)),
+        call: found.call.map(|call| ForeignCall {
+            to: Text(AccountRef::Evm(call.to)),
+            data: call.data.to_string(),
+        }),
+    })
+}
+
+fn on_evm(account: AccountRef) -> Result<Address, Failure> {
+    match account {
+        AccountRef::Evm(address) => Ok(address),
+        AccountRef::Starknet(_) => {
+            Err(refused(FailureKind::WrongNetwork, "L1 has no such account or token"))
+        }
+    }
 }
 
 pub(super) fn transfers(shared: &Shared) -> Vec<Transfer> {

@@ -37,6 +37,7 @@ pub(super) async fn check(shared: &Arc<Shared>, call: CheckCall, spender: Spende
         CheckCall::CashCredit(call) => money::cash_credit(shared, &call).await,
         CheckCall::Fund(call) => money::fund(shared, &call),
         CheckCall::WithdrawToL1(call) => money::withdraw_to_l1(shared, &call).await,
+        CheckCall::CancelTransfer(call) => money::cancel_transfer(shared, &call).await,
         CheckCall::CreateInvoice(call) => money::create_invoice(shared, &call),
         CheckCall::Pay(call) => money::pay(shared, &call, spender).await,
         CheckCall::PayBatch(call) => money::pay_batch(shared, &call, spender).await,

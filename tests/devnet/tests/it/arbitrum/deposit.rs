@@ -1,7 +1,7 @@
 //! Money in.
 
 use super::kit::{Channel, DEPOSIT, World};
-use alloy_primitives::{Address, Bytes, U256};
+use alloy_primitives::{Address, B256, Bytes, U256};
 use lockstep_bridge::arbitrum::abi::{ARB_RETRYABLE_TX, IArbRetryableTx};
 use lockstep_bridge::arbitrum::keeper::KEEPALIVE_MARGIN_SECS;
 use lockstep_bridge::arbitrum::submission::HeadRoom;
@@ -189,6 +189,51 @@ async fn the_beneficiary_alone_cancels_a_ticket_and_has_its_ether_back() {
     let fee = number("gasUsed") * number("effectiveGasPrice");
     let after = world.network.l2.balance(world.ours).await;
     assert_eq!(after + fee, before + U256::from(DEPOSIT));
+}
+
+#[tokio::test]
+async fn an_order_to_cancel_gives_up_a_kept_ticket_once_and_nothing_else() {
+    let mut world = World::start().await;
+    let channel = world.channel(1, ETHER);
+    let id = world.fund(&world.open_order(&channel, ETHER)).await;
+    // Before the rollup has it there is nothing to give up.
+    let refused = world.courier.cancel(id).await.unwrap_err();
+    assert!(matches!(refused, BridgeError::NotKept), "{refused}");
+    let unknown = B256::repeat_byte(0xdd);
+    let refused = world.courier.cancel(unknown).await.unwrap_err();
+    assert!(matches!(refused, BridgeError::UnknownTransfer { id } if id == unknown), "{refused}");
+
+    world.network.l2.ask("anvil_setCode", json!([world.contracts.channel, "0xfe"])).await;
+    world.until(id, failed(RecoverAction::Redeem)).await;
+    let sent = world.sender.count();
+    world.courier.plan_cancel(id).await.unwrap();
+    assert_eq!(world.sender.count(), sent, "a look sends nothing");
+    let before = world.network.l2.balance(world.ours).await;
+    world.courier.cancel(id).await.unwrap();
+    assert_eq!(world.sender.count(), sent + 1);
+    world.courier.cancel(id).await.unwrap_err();
+    world.until(id, TransferStage::Deposit(DepositStage::Refunded)).await;
+    assert_eq!(world.sender.count(), sent + 1, "it is sent once, and the ticket is not run again");
+    assert!(world.network.l2.balance(world.ours).await > before, "its coin is back");
+    let refused = world.courier.cancel(id).await.unwrap_err();
+    assert!(matches!(refused, BridgeError::NotKept), "{refused}");
+}
+
+#[tokio::test]
+async fn the_ticket_of_a_token_is_never_given_up_since_the_token_would_be_lost() {
+    let mut world = World::start().await;
+    world.grant_token(DEPOSIT).await;
+    let l2_token = world.l2_token().await;
+    let channel = world.channel(1, l2_token);
+    world.network.turn(|knobs| knobs.auto_redeem_gas = Some(45_000)).await;
+    let token = world.network.tokens.token;
+    let id = world.fund(&world.open_order(&channel, token)).await;
+    world.until(id, failed(RecoverAction::Redeem)).await;
+    let refused = world.courier.cancel(id).await.unwrap_err();
+    assert!(matches!(refused, BridgeError::CancelLoses), "{refused}");
+    let delivered = TransferStage::Deposit(DepositStage::Delivered);
+    let seen = world.until(id, CREDITED).await;
+    assert!(seen.contains(&delivered), "{seen:?}");
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use crate::engine::shared::Shared;
 use lockstep_core::ids::AccountRef;
 use lockstep_rpc::backend::Spender;
 use lockstep_rpc::types::{
-    CashCredit, CreateInvoice, Deposit, Fund, Pay, PayBatch, Withdraw, WithdrawToL1,
+    CashCredit, CreateInvoice, Deposit, Fund, Pay, PayBatch, TransferCall, Withdraw, WithdrawToL1,
 };
 use std::sync::Arc;
 
@@ -55,6 +55,14 @@ pub(super) async fn withdraw_to_l1(shared: &Arc<Shared>, call: &WithdrawToL1) ->
         format!("{amount} leave account {} on the rollup", order.owner),
         "the withdrawal is proved on L1 once the rollup has posted it there".to_owned(),
         format!("after the bridge's waiting time it is paid to {} on L1", order.recipient),
+    ])
+}
+
+pub(super) async fn cancel_transfer(shared: &Arc<Shared>, call: &TransferCall) -> Checked {
+    bridge::check_cancel(shared, call).await?;
+    works([
+        "the delivery that waits on the rollup is given up, and not run again",
+        "its coin comes to this node's account on the rollup; what it has paid for gas does not",
     ])
 }
 
