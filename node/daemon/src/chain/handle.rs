@@ -5,6 +5,7 @@ use super::setup::WatchedChannel;
 use super::status::{ChainStatus, StatusBoard};
 use super::{sender, watcher};
 use alloy_primitives::{Address, B256};
+use lockstep_chain::alarm::Alarm;
 use lockstep_chain::call::{Contracts, SignedIntent};
 use lockstep_chain::endpoints::Endpoints;
 use lockstep_chain::follower;
@@ -175,6 +176,14 @@ impl ChainHandle {
     pub async fn enter(&self, order: EntryOrder) -> Result<Entry, ChainTaskError> {
         let boxed = Box::new(order);
         self.ask_sender(|reply| sender::Command::Enter(boxed, reply)).await?
+    }
+
+    /// Hands on what somebody must look at on L1, where a submitter of its own sends.
+    ///
+    /// # Errors
+    /// If the tasks have ended.
+    pub(crate) async fn tell_of_l1(&self, alarms: Vec<Alarm>) -> Result<(), ChainTaskError> {
+        self.tell_sender(sender::Command::OnL1(alarms)).await
     }
 
     /// A payment into the contract.

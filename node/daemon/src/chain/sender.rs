@@ -8,6 +8,7 @@ use super::status::StatusBoard;
 use super::store::ChainStore;
 use crate::pace::Pace;
 use core::time::Duration;
+use lockstep_chain::alarm::Alarm;
 use lockstep_chain::call::SignedIntent;
 use lockstep_chain::submitter::{Order, Submitter, SubmitterEvent};
 use lockstep_core::chain::Obligation;
@@ -32,6 +33,8 @@ pub(super) enum Command {
     Entry(EntryId, oneshot::Sender<Option<Entry>>),
     Entries(oneshot::Sender<Vec<Entry>>),
     Forget(EntryId, Reply<()>),
+    /// What the submitter on L1 is alarmed of.
+    OnL1(Vec<Alarm>),
 }
 
 /// The submitter and what goes with it.
@@ -142,6 +145,12 @@ impl Sender {
                 answer(reply, outcome);
                 false
             }
+            Command::OnL1(alarms) => {
+                for alarm in alarms {
+                    self.push(ChainNews::OnL1(alarm));
+                }
+                false
+            }
         }
     }
 
@@ -189,11 +198,15 @@ impl Sender {
             if let SubmitterEvent::Alarm(alarm) = &event {
                 self.board.note_alarm(alarm);
             }
-            if self.outbox.is_full() {
-                tracing::warn!(?event, "nobody fetches what the chain side tells");
-            } else {
-                self.outbox.push(event);
-            }
+            self.push(ChainNews::from(event));
+        }
+    }
+
+    fn push(&mut self, news: ChainNews) {
+        if self.outbox.is_full() {
+            tracing::warn!(?news, "nobody fetches what the chain side tells");
+        } else {
+            self.outbox.push(news);
         }
     }
 }

@@ -44,6 +44,7 @@ pub(crate) async fn follow(shared: Arc<Shared>, mut news: mpsc::Receiver<ChainNe
                     handle.urge(Event::EntryRefused(failure)).await;
                 }
             }
+            ChainNews::OnL1(alarm) => shared.l1_alarm(&alarm),
             ChainNews::Broken(error) => {
                 let message = format!(
                     "the chain cannot be followed any more: {}. Nothing is credited; check the endpoints, then \

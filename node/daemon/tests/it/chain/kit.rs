@@ -199,6 +199,7 @@ impl Node {
             | ChainNews::Call(_)
             | ChainNews::Entry(_)
             | ChainNews::EntryRefused { .. }
+            | ChainNews::OnL1(_)
             | ChainNews::Broken(_) => false,
         })
         .await;
