@@ -324,6 +324,11 @@ impl<S: ObligationStore> Submitter<S> {
         self.duties.values().map(|duty| &duty.obligation)
     }
 
+    /// Where the contracts are that it calls.
+    pub fn contracts(&self) -> &Contracts {
+        &self.contracts
+    }
+
     /// Whether there is nothing to do: nothing owed, nothing paid in that is not over, nothing on its way.
     pub fn is_idle(&self) -> bool {
         let is_live = |entry: &Entry| !entry.is_over();

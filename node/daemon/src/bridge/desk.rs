@@ -30,6 +30,11 @@ impl Desk {
         Self { l1: L1Desk::new(l1, l1_chain_id, max_cost), l2, l2_chain_id, max_cost }
     }
 
+    /// The side on L1 alone, for calls that go past the sequencer.
+    pub(super) fn on_l1(&self) -> L1Desk<ChainStore> {
+        self.l1.clone()
+    }
+
     /// Sends, replaces or ends what is due on L1. What somebody must look at there the node hears as of its own chain.
     pub(super) async fn step(&self) {
         match self.l1.step().await {

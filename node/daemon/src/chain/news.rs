@@ -34,6 +34,8 @@ pub enum ChainNews {
     },
     /// Somebody must look at what is sent on L1, for the rollup that this node is on.
     OnL1(Alarm),
+    /// Whether a call that must go through L1 is held up there; told when it begins and when it is over.
+    EscapeFails(bool),
     /// The chain can't be followed any more: another chain, or broken finality. Calls still go out.
     Broken(Arc<ChainError>),
 }

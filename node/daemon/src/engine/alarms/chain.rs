@@ -62,7 +62,8 @@ pub(crate) fn stands(cause: &Cause, age_secs: u64, now: &Now<'_>) -> bool {
         | AlarmKind::IncomeWaits
         | AlarmKind::EndpointLeftOut
         | AlarmKind::CloseWithoutLog
-        | AlarmKind::CloseMayComeBack => true,
+        | AlarmKind::CloseMayComeBack
+        | AlarmKind::EscapeFails => true,
     }
 }
 
@@ -221,8 +222,9 @@ fn of_call(alarm: &Alarm, coin: &dyn Fn(Amount) -> String) -> Option<String> {
         ),
         Alarm::ForceThroughL1 { key, before } => format!(
             "{} must be in a block before {before} (seconds since 1970), and the rollup has not taken it. It is time \
-             to go through L1: send the call that `lockstep export-proof` writes through the rollup's own inbox on \
-             L1, from any account. The node goes on trying on the rollup",
+             to go through L1. With bridge.endpoints set the node does so by itself; without, send the call that \
+             `lockstep export-proof` writes through the rollup's own inbox on L1, from any account. The node goes on \
+             trying on the rollup",
             call(key.kind)
         ),
         Alarm::BlocksDiffer { .. }

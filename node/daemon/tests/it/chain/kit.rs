@@ -200,6 +200,7 @@ impl Node {
             | ChainNews::Entry(_)
             | ChainNews::EntryRefused { .. }
             | ChainNews::OnL1(_)
+            | ChainNews::EscapeFails(_)
             | ChainNews::Broken(_) => false,
         })
         .await;
