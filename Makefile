@@ -18,9 +18,9 @@ help: ## Show this list
 setup:
 	@scripts/setup.sh
 
-demo: setup demo-run ## Two real nodes on a local chain, from nothing; KEEP=1 leaves them running
+demo: setup demo-run ## Two real nodes on a local L1 and rollup, from nothing; KEEP=1 leaves them running
 demo-run:
-	cargo build --locked -p lockstep -p lockstep-watchtower
+	cargo build --locked --bins -p lockstep -p lockstep-watchtower -p lockstep-devnet
 	@node scripts/demo.mjs $(if $(KEEP),--keep)
 demo-contracts: setup ## The contract alone: two channel lives on a local chain, a cheat among them
 	@node contracts/script/demo.mjs
@@ -102,6 +102,7 @@ contracts-check:
 	cd contracts && node script/vectors.mjs --check
 	cd contracts && node script/tower-vectors.mjs --check
 	cd contracts && node script/optimism.mjs --check
+	cd contracts && node script/optimism-proofs.mjs --check
 contracts-test: setup ## Unit, fuzz and invariant tests of the contracts
 	cd contracts && $(FORGE) test --no-match-path 'test/gas/**'
 contracts-gas: ## Measure gas of whole transactions and rewrite contracts/snapshots

@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use lockstep_chain::profile::Network;
 use lockstep_core::error::ErrorClass;
 use lockstep_core::money::Amount;
 use serde::Deserialize;
@@ -62,6 +63,9 @@ pub struct Config {
 pub struct ChainConfig {
     /// Its RPC endpoints; at least two of different providers, but for a development chain.
     pub endpoints: Vec<String>,
+    /// Kind of network, as the node's `chain.kind` has it. Without it the kind follows from the chain id, where
+    /// that is known.
+    pub kind: Option<Network>,
     /// The record of the contracts' deployment.
     pub deployment: PathBuf,
     /// Accounts that send.
@@ -80,6 +84,8 @@ pub struct ChainConfig {
 pub struct L1Config {
     /// Its RPC endpoints; at least two of different providers.
     pub endpoints: Vec<String>,
+    /// Kind of network. Without it the kind follows from the chain id, where that is known.
+    pub kind: Option<Network>,
     /// How the rollup is bridged: a file as `deploy/networks` has them.
     pub network: PathBuf,
     /// The most that one forced answer may cost. Units: wei.
@@ -243,6 +249,16 @@ mod tests {
         );
         assert_eq!(spoken.stagger, default.stagger);
         assert_eq!((spoken.chain[0].lanes, spoken.chain[0].max_fee_wei), (LANES, MAX_FEE_WEI));
+    }
+
+    #[test]
+    fn a_chain_that_nobody_knows_by_its_id_can_be_named_by_its_kind() {
+        let chain = |kind: &str| {
+            toml::from_str::<Config>(&format!("[[chain]]\nendpoints = []\ndeployment = ''\n{kind}"))
+        };
+        assert_eq!(chain("").unwrap().chain[0].kind, None);
+        assert_eq!(chain("kind = 'optimism'").unwrap().chain[0].kind, Some(Network::Optimism));
+        assert!(chain("kind = 'optimsm'").is_err());
     }
 
     #[test]

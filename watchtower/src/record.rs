@@ -77,7 +77,7 @@ impl Record {
     }
 
     /// The bytes of a record.
-    pub(crate) fn encode(&self) -> Vec<u8> {
+    pub fn encode(&self) -> Vec<u8> {
         let Appointment { domain, terms, state, signatures, .. } = &self.appointment;
         let mut out = Writer::new();
         out.domain(*domain);
@@ -107,7 +107,10 @@ impl Record {
     }
 
     /// The record of bytes.
-    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Unreadable> {
+    ///
+    /// # Errors
+    /// [`Unreadable`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, Unreadable> {
         let row = Row::decode(bytes)?;
         let terms = &row.appointment.terms;
         let key = |bytes, signer| SignerKey::new(bytes, signer).map_err(|_| Unreadable);
@@ -118,12 +121,15 @@ impl Record {
     }
 
     /// The record by its hash.
-    pub(crate) fn holding(&self) -> Holding {
+    pub fn holding(&self) -> Holding {
         holding(&self.appointment, self.insured, self.buried_at)
     }
 
-    /// The same of bytes.
-    pub(crate) fn decode_holding(bytes: &[u8]) -> Result<Holding, Unreadable> {
+    /// The same of bytes, without finding the points of the keys.
+    ///
+    /// # Errors
+    /// [`Unreadable`].
+    pub fn decode_holding(bytes: &[u8]) -> Result<Holding, Unreadable> {
         let row = Row::decode(bytes)?;
         Ok(holding(&row.appointment, row.insured, row.buried_at))
     }
@@ -210,7 +216,8 @@ pub struct Reference {
 }
 
 impl Reference {
-    pub(crate) fn encode(&self) -> Vec<u8> {
+    /// The bytes of a reference.
+    pub fn encode(&self) -> Vec<u8> {
         let mut out = Writer::new();
         out.bytes(&[self.side.number()]);
         out.number(self.version.0);
@@ -223,7 +230,11 @@ impl Reference {
         out.0
     }
 
-    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Unreadable> {
+    /// The reference of bytes.
+    ///
+    /// # Errors
+    /// [`Unreadable`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, Unreadable> {
         let mut row = Reader::new(bytes)?;
         let [side] = row.take()?;
         let reference = Self {
@@ -264,7 +275,8 @@ pub struct Account {
 }
 
 impl Account {
-    pub(crate) fn encode(&self) -> Vec<u8> {
+    /// The bytes of an account.
+    pub fn encode(&self) -> Vec<u8> {
         let mut out = Writer::new();
         out.bytes(&self.slots.to_be_bytes());
         out.bytes(&self.used.to_be_bytes());
@@ -277,7 +289,11 @@ impl Account {
         out.0
     }
 
-    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Unreadable> {
+    /// The account of bytes.
+    ///
+    /// # Errors
+    /// [`Unreadable`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, Unreadable> {
         let mut row = Reader::new(bytes)?;
         let slots = u32::from_be_bytes(row.take()?);
         let used = u32::from_be_bytes(row.take()?);

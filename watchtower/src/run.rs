@@ -376,7 +376,8 @@ async fn watch_of(
         .map_err(|source| RunError::Record { path: path.clone(), source })?;
     let deployment = Deployment::from_json(&text)
         .map_err(|source| RunError::Deployment { path: path.clone(), source: Box::new(source) })?;
-    let profile = Network::of_chain_id(deployment.chain_id)?.profile()?;
+    let kind = chain.kind.map_or_else(|| Network::of_chain_id(deployment.chain_id), Ok)?;
+    let profile = kind.profile()?;
     let mut all = Vec::new();
     for (index, url) in chain.endpoints.iter().enumerate() {
         let endpoint = Endpoint::new(url, RequestLimits::default());

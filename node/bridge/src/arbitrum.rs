@@ -6,13 +6,15 @@
 //! [`delayed`] the bridge's chain of messages; [`message`] those of one L1 transaction; [`exit`] and [`send_tree`]
 //! a message to L1 and its proof; [`decimals`] amounts that two sides count differently; [`keeper`] what a ticket
 //! needs that has not run. Then with both chains: [`site`] where the contracts are; `funding`, `delivery`,
-//! `ticket_state` money in; `withdrawing`, `root`, [`payout`] money out; [`forcing`]; `reporting`.
+//! `ticket_state` money in; `withdrawing`, `root`, [`payout`] money out; [`forcing`]; `eta`, when things happen;
+//! `reporting`.
 
 pub mod abi;
 pub mod alias;
 pub mod decimals;
 pub mod delayed;
 mod delivery;
+mod eta;
 pub mod ether_deposit;
 pub mod exit;
 pub mod forcing;
@@ -147,10 +149,15 @@ impl Rollup for Arbitrum {
         record: &'a TransferRecord,
         sent: &'a Sent,
     ) -> BoxFuture<'a, Result<Progress, BridgeError>> {
-        match record.transfer.stage {
-            TransferStage::Deposit(stage) => Box::pin(self.advance_deposit(record, stage, sent)),
-            TransferStage::Withdraw(stage) => Box::pin(self.advance_withdraw(record, stage, sent)),
-        }
+        Box::pin(async move {
+            let progress = match record.transfer.stage {
+                TransferStage::Deposit(stage) => self.advance_deposit(record, stage, sent).await?,
+                TransferStage::Withdraw(stage) => {
+                    self.advance_withdraw(record, stage, sent).await?
+                }
+            };
+            Ok(self.timed(record, progress).await)
+        })
     }
 
     fn force<'a>(&'a self, order: &'a ForceOrder) -> BoxFuture<'a, Result<Call, BridgeError>> {

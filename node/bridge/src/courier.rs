@@ -123,7 +123,7 @@ impl<S: TransferStore, P: Postman> Courier<S, P> {
     /// # Errors
     /// If nothing was sent; the transfer is then abandoned.
     pub async fn begin(&mut self, start: Start) -> Result<TransferView, BridgeError> {
-        let Start { record, step, call, plan: _ } = start;
+        let Start { record, step, call, plan } = start;
         let id = record.transfer.id;
         if let Some(known) = self.parcels.get(&id) {
             let (old, new) = (&known.record.transfer, &record.transfer);
@@ -135,7 +135,7 @@ impl<S: TransferStore, P: Postman> Courier<S, P> {
             };
         }
         self.store.put(&record).await?;
-        let next = Next::unknown(Waiting::ForInclusion);
+        let next = Next::unknown(Waiting::ForInclusion).arriving(plan.arrives_at());
         self.parcels.insert(id, Parcel { record, sent: Sent::new(), next });
         if let Err(error) = self.send(id, step, &call).await {
             self.apply(id, TransferEvent::NeverSent).await?;

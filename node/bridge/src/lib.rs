@@ -8,13 +8,14 @@
 //! In reading order: [`rollup`] what every rollup's adapter can do; [`step`] and [`order`] the words it uses;
 //! [`port`] what is needed from outside; [`courier`] that carries transfers through; [`escape`] the way past a sequencer, and [`way`] its
 //! task; [`reading`] contracts read
-//! on a quorum's word; [`network`] entry contracts as data; one module per rollup: [`optimism`], [`arbitrum`]; [`error`].
+//! on a quorum's word; `eta` when things are expected; [`network`] entry contracts as data; one module per rollup: [`optimism`], [`arbitrum`]; [`error`].
 #![cfg_attr(not(test), warn(missing_debug_implementations))]
 
 pub mod arbitrum;
 pub mod courier;
 pub mod error;
 pub mod escape;
+mod eta;
 pub mod network;
 pub mod optimism;
 pub mod order;

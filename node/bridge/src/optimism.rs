@@ -2,12 +2,13 @@
 //!
 //! In reading order: [`abi`]; [`deposit`] and [`withdrawal`], what is hashed and how; `contracts`, found from the
 //! one entry contract; `fund` and `deliver`, money on its way in; `withdraw`, `game`, [`proof`] and `payout`,
-//! money on its way out; `force`, a way in past the sequencer; `report`; `memo`, what is kept with a transfer.
+//! money on its way out; `force`, a way in past the sequencer; `eta`, when things happen; `report`; `memo`, what is kept with a transfer.
 
 pub mod abi;
 mod contracts;
 mod deliver;
 pub mod deposit;
+mod eta;
 mod force;
 mod fund;
 mod game;
@@ -76,10 +77,14 @@ impl Rollup for Optimism {
         record: &'a TransferRecord,
         sent: &'a Sent,
     ) -> BoxFuture<'a, Result<Progress, BridgeError>> {
-        match record.transfer.stage {
-            TransferStage::Deposit(stage) => self.deliver(record, stage, sent).boxed(),
-            TransferStage::Withdraw(stage) => self.pay_out(record, stage, sent).boxed(),
+        async move {
+            let progress = match record.transfer.stage {
+                TransferStage::Deposit(stage) => self.deliver(record, stage, sent).await?,
+                TransferStage::Withdraw(stage) => self.pay_out(record, stage, sent).await?,
+            };
+            Ok(self.timed(record, progress).await)
         }
+        .boxed()
     }
 
     fn force<'a>(&'a self, order: &'a ForceOrder) -> BoxFuture<'a, Result<Call, BridgeError>> {

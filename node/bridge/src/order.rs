@@ -6,6 +6,7 @@ use lockstep_chain::call::Contracts;
 use lockstep_core::entry::EntryCall;
 use lockstep_core::ids::ChannelId;
 use lockstep_core::money::Amount;
+use lockstep_core::time::BlockTimestamp;
 use lockstep_core::transfer::TransferRecord;
 
 /// Fund a channel from L1.
@@ -68,6 +69,15 @@ pub struct Plan {
     pub l2_gas: u64,
     /// Units: seconds until the money is final at its destination, as far as the bridge's own delays go.
     pub least_secs: u64,
+    /// L1's clock when the plan was made.
+    pub made_at: BlockTimestamp,
+}
+
+impl Plan {
+    /// When the money is at its destination at the earliest.
+    pub fn arrives_at(&self) -> BlockTimestamp {
+        BlockTimestamp(self.made_at.0.saturating_add(self.least_secs))
+    }
 }
 
 /// A transfer that may begin: everything was checked, nothing was sent.

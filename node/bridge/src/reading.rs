@@ -177,6 +177,30 @@ impl Reader {
         Ok(header.point())
     }
 
+    /// How far finality lags behind the newest block now. Units: seconds.
+    ///
+    /// # Errors
+    /// If too few agree.
+    pub async fn lag_secs(&self) -> Result<u64, BridgeError> {
+        let (head, finalized) = (self.head().await?, self.finalized().await?);
+        Ok(head.timestamp.0.saturating_sub(finalized.point.timestamp.0))
+    }
+
+    /// When a transaction's block is final, if finality goes on to lag as it does now; none while no block
+    /// holds it.
+    ///
+    /// # Errors
+    /// If no endpoint answers.
+    pub async fn final_by(&self, tx: B256) -> Result<Option<BlockTimestamp>, BridgeError> {
+        let landed = self.landed(tx).await?;
+        let Some(receipt) = landed.receipt() else { return Ok(None) };
+        let is_hashed = self.endpoints.profile().has_ethereum_hash;
+        let tag = BlockTag::Number(receipt.block_number().0);
+        let header = self.endpoints.ask_any(|endpoint| endpoint.header(tag, is_hashed)).await;
+        let then = header.map_err(|error| self.failed(error))?.point().timestamp;
+        Ok(Some(BlockTimestamp(then.0.saturating_add(self.lag_secs().await?))))
+    }
+
     /// The hash of a block on a quorum's word.
     ///
     /// # Errors

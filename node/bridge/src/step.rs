@@ -124,16 +124,24 @@ pub struct Next {
     pub waiting: Waiting,
     /// When that is expected on the chain's clock, as far as it can be read.
     pub expected_at: Option<BlockTimestamp>,
+    /// When the money is at its destination, if all goes on as it does now, as far as that can be read.
+    pub arrives_at: Option<BlockTimestamp>,
 }
 
 impl Next {
     /// Without a time that anybody could know.
     pub fn unknown(waiting: Waiting) -> Self {
-        Self { waiting, expected_at: None }
+        Self { waiting, expected_at: None, arrives_at: None }
     }
 
     /// With a time.
     pub fn at(waiting: Waiting, time: BlockTimestamp) -> Self {
-        Self { waiting, expected_at: Some(time) }
+        Self { waiting, expected_at: Some(time), arrives_at: None }
+    }
+
+    /// The same, with the time when the money arrives.
+    #[must_use]
+    pub fn arriving(self, time: BlockTimestamp) -> Self {
+        Self { arrives_at: Some(time), ..self }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::rpc::BlockTag;
 use lockstep_core::error::ErrorClass;
+use serde::Deserialize;
 use thiserror::Error;
 
 mod arbitrum;
@@ -13,7 +14,8 @@ mod starknet;
 mod zksync;
 
 /// A kind of network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Network {
     /// Ethereum itself.
     Ethereum,

@@ -13,7 +13,7 @@ use crate::port::{AccountSigner, ObligationStore};
 use alloy_primitives::{B256, U256};
 use lockstep_contracts::revert::Revert;
 use lockstep_core::chain::{
-    ChainCall, Obligation, ObligationEvent, ObligationKey, ObligationStage,
+    ChainCall, Obligation, ObligationEvent, ObligationKey, ObligationKind, ObligationStage,
 };
 use lockstep_core::entry::{Entry, EntryId};
 use lockstep_core::ids::ChannelId;
@@ -392,7 +392,8 @@ impl<S: ObligationStore> Submitter<S> {
         is_urgent && !self.lanes.iter().any(|lane| lane.holds(content))
     }
 
-    /// Deadlines first.
+    /// Deadlines first. A final state that was co-signed late goes before the end of the window, which would end the
+    /// channel at less than both have agreed to.
     fn by_urgency(&self) -> Vec<ObligationKey> {
         let mut keys: Vec<_> = self
             .duties
@@ -400,11 +401,12 @@ impl<S: ObligationStore> Submitter<S> {
             .map(|duty| {
                 let last = BlockTimestamp(u64::MAX);
                 let deadline = duty.window().map_or(last, |window| window.closes);
-                (deadline, *duty.obligation.key())
+                let key = *duty.obligation.key();
+                (deadline, key.kind == ObligationKind::Close, key)
             })
             .collect();
         keys.sort_unstable();
-        keys.into_iter().map(|(_, key)| key).collect()
+        keys.into_iter().map(|(_, _, key)| key).collect()
     }
 
     /// Applies an event to an obligation, durably.

@@ -157,6 +157,9 @@ fn disputed(
     let best = newest.map_or(Version::ZERO, |base| base.state.version);
     match respond(&dispute.sighting, best, head) {
         Response::Wait { .. } => None,
+        // A final state that is co-signed only now goes out beside this (`settled::offer_late_final`), and either may
+        // land first: the contract then refuses the other. That is no harm, and costs nothing: the submitter sends the
+        // final state first if both are owed, never both at once, and ends what has become needless.
         Response::Settle => {
             let key = key(channel_id, ObligationKind::Close, Version::ZERO);
             Some(Duty { obligation: Obligation::new(key, ChainCall::Close, None), needs: None })

@@ -26,6 +26,8 @@ pub(crate) struct Session {
     pub(crate) withdraw_pause: BlockTimestamp,
     /// The outstanding withdrawal that the counterparty has said no to. Saying it again tells nothing new (P37).
     pub(crate) refused_withdrawal: Option<Version>,
+    /// Where a final log says that the contract stands in a close. After a restart nobody knows it until the next one.
+    pub(crate) certain_point: Option<Version>,
     /// The late final state that was handed to the chain side already, on this connection.
     pub(crate) late_final: Option<Version>,
 }

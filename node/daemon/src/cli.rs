@@ -21,6 +21,7 @@ mod password;
 mod payment;
 mod peer;
 mod progress;
+mod proof;
 mod recovery;
 mod session;
 mod status;
@@ -79,6 +80,7 @@ fn dispatch(matches: &ArgMatches, terminal: &mut Terminal) -> Result<(), CliErro
         Command::Node(args) => node::run(&args, &place, terminal),
         Command::Deploy(args) => deploy::run(&args, &place, terminal),
         Command::Recover(args) => recovery::recover(&args, &place, terminal),
+        Command::VerifyProof(args) => proof::verify(&args, terminal),
         Command::Tower(args::Tower { order: TowerOrder::VerifyReceipt(args) }) => {
             tower::verify(&args, terminal)
         }
@@ -136,7 +138,8 @@ async fn ask(
         | Command::Init(_)
         | Command::Node(_)
         | Command::Deploy(_)
-        | Command::Recover(_) => Err(CliError::usage()),
+        | Command::Recover(_)
+        | Command::VerifyProof(_) => Err(CliError::usage()),
     }
 }
 

@@ -6,7 +6,7 @@
 //!
 //! In reading order: `event` (everything that can wake a driver), `driver`, `order`, `journal`; `link`,
 //! `opening`, `offers`, `queries`, `peers`, `cuts`; `news`; `ledger`, [`invoice`], `feeds`; `registry`, `view`, `shared`,
-//! `settings`, `alarms`, `figures`, `seldom`, `wording`; `tower`; `start`, `housekeeping`, `retire`, [`recovery`], [`restore`],
+//! `settings`, `alarms`, `figures`, `seldom`, `wording`; `tower`; `start`, `housekeeping`, `retire`, `equivocation`, [`recovery`], [`restore`],
 //! `backend`.
 
 mod alarms;
@@ -14,6 +14,7 @@ mod backend;
 mod births;
 mod cuts;
 mod driver;
+mod equivocation;
 mod event;
 #[cfg(feature = "testing")]
 mod failpoint;

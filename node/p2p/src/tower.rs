@@ -5,12 +5,12 @@
 //! The frames are smaller than between peers, and a tower speaks to strangers all day, so it has limits of
 //! its own.
 //!
-//! In reading order: [`message`] (what is said), [`address`], [`limits`], `convert` and `wire` (frames),
+//! In reading order: [`message`] (what is said), [`address`], [`limits`], [`convert`] and `wire` (frames),
 //! [`server`] (a tower's end), [`client`] (a node's end).
 
 pub mod address;
 pub mod client;
-mod convert;
+pub mod convert;
 pub mod limits;
 pub mod message;
 pub mod server;

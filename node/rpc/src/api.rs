@@ -4,12 +4,12 @@ use crate::method::{Method, NoParams, Scope};
 use crate::types::{
     AccessToken, AccessTokenCall, AddTower, Backup, BackupReport, BatchReceipt, CancelOpen,
     CashCredit, Channel, ChannelCall, ChannelList, CheckCall, CheckReport, Connect,
-    CreateAccessToken, CreateInvite, CreateInvoice, Deposit, Event, EventPage, ForceClose,
-    ForceCloseReport, Fund, GetPayment, HashText, Invite, InviteCall, InviteDetails, Invoice,
-    InvoiceCall, JoinChannel, ListChannels, ListEvents, ListInvoices, ListPayments, ListReceipts,
-    NetworkReport, NewAccessToken, NodeInfo, OpenChannel, Pay, PayBatch, Payment, PaymentPage,
-    Peer, PeerCall, PendingOpen, Proof, Recover, RecoverReport, RejectChannel, Status, Subscribe,
-    Tower, TowerCall, TowerReceipt, Transfer, Withdraw, WithdrawToL1,
+    CreateAccessToken, CreateInvite, CreateInvoice, Deposit, Event, EventPage, ExportProof,
+    ForceClose, ForceCloseReport, Fund, GetPayment, HashText, Invite, InviteCall, InviteDetails,
+    Invoice, InvoiceCall, JoinChannel, ListChannels, ListEvents, ListInvoices, ListPayments,
+    ListReceipts, NetworkReport, NewAccessToken, NodeInfo, OpenChannel, Pay, PayBatch, Payment,
+    PaymentPage, Peer, PeerCall, PendingOpen, Proof, Recover, RecoverReport, RejectChannel, Status,
+    Subscribe, Tower, TowerCall, TowerReceipt, Transfer, Withdraw, WithdrawToL1,
 };
 
 /// Who the node is.
@@ -257,11 +257,12 @@ pub const CHECK: Method<CheckCall, CheckReport> = Method::new(
 );
 
 /// Evidence.
-pub const EXPORT_PROOF: Method<ChannelCall, Proof> = Method::new(
+pub const EXPORT_PROOF: Method<ExportProof, Proof> = Method::new(
     "lockstep_exportProof",
     Scope::Admin,
-    &["channelId"],
-    "The newest co-signed state of a channel, for anyone to bring to the chain.",
+    &["channelId", "equivocation"],
+    "The newest co-signed state of a channel, for anyone to bring to the chain; or the proof that the counterparty \
+     signed two states of one version, for anyone to check.",
 );
 
 /// A backup.

@@ -8,11 +8,11 @@ use crate::failure::Failure;
 use crate::types::{
     AddTower, Backup, BackupReport, BatchReceipt, CancelOpen, CashCredit, Channel, ChannelCall,
     ChannelList, CheckCall, CheckReport, Connect, CreateInvite, CreateInvoice, Deposit, EventKind,
-    EventPage, ForceClose, ForceCloseReport, Fund, GetPayment, Invite, InviteCall, InviteDetails,
-    Invoice, InvoiceCall, JoinChannel, ListChannels, ListEvents, ListInvoices, ListPayments,
-    ListReceipts, NetworkReport, NodeInfo, OpenChannel, Pay, PayBatch, Payment, PaymentPage, Peer,
-    PeerCall, PendingOpen, Proof, Recover, RecoverReport, RejectChannel, Status, Tower, TowerCall,
-    TowerReceipt, Transfer, Withdraw, WithdrawToL1,
+    EventPage, ExportProof, ForceClose, ForceCloseReport, Fund, GetPayment, Invite, InviteCall,
+    InviteDetails, Invoice, InvoiceCall, JoinChannel, ListChannels, ListEvents, ListInvoices,
+    ListPayments, ListReceipts, NetworkReport, NodeInfo, OpenChannel, Pay, PayBatch, Payment,
+    PaymentPage, Peer, PeerCall, PendingOpen, Proof, Recover, RecoverReport, RejectChannel, Status,
+    Tower, TowerCall, TowerReceipt, Transfer, Withdraw, WithdrawToL1,
 };
 use alloy_primitives::B256;
 use lockstep_core::ids::AccountRef;
@@ -154,7 +154,7 @@ pub trait Backend: Send + Sync + 'static {
     fn invoices(&self, call: ListInvoices) -> impl Future<Output = Answer<Vec<Invoice>>> + Send;
 
     /// Evidence of a channel.
-    fn export_proof(&self, call: ChannelCall) -> impl Future<Output = Answer<Proof>> + Send;
+    fn export_proof(&self, call: ExportProof) -> impl Future<Output = Answer<Proof>> + Send;
 
     /// Writes a backup.
     fn backup(&self, call: Backup) -> impl Future<Output = Answer<BackupReport>> + Send;

@@ -35,7 +35,7 @@ pub use payment::{
     InvoiceState, ListInvoices, ListPayments, Pay, PayBatch, Payment, PaymentPage, PaymentState,
 };
 pub use peer::{Connect, CreateInvite, Invite, InviteCall, InviteDetails, Peer, PeerCall};
-pub use recovery::{Backup, BackupReport, Proof, Recover, RecoverReport};
+pub use recovery::{Backup, BackupReport, ExportProof, Proof, Recover, RecoverReport};
 pub use tower::{AddTower, ListReceipts, TermsView, Tower, TowerCall, TowerReceipt};
 pub use value::{
     AccountText, AmountText, ChannelIdText, HashText, InvoiceIdText, NodeKeyText, PaymentName,

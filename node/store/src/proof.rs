@@ -2,9 +2,11 @@
 //! without our software.
 //!
 //! The file is JSON. It holds the terms, the state, its locks and both signatures, and the calls
-//! that the contract takes, ready to be sent from any account that pays the gas.
+//! that the contract takes, ready to be sent from any account that pays the gas. [`equivocation`] is the
+//! other file: what proves to anybody that a counterparty signed two states of one version.
 
 mod calls;
+pub mod equivocation;
 mod text;
 
 use std::{fs, io, path::Path};
@@ -62,6 +64,9 @@ pub enum ProofError {
     /// The state is not one of this channel, or its locks are not those it was signed with.
     #[error("state, locks and terms do not belong together")]
     Mismatch,
+    /// They are not two different states of one version of this channel.
+    #[error("the two states are not different ones of one version of this channel")]
+    NoEquivocation,
     /// A signature does not hold.
     #[error("signature {} does not hold", .side.number())]
     Signature {
@@ -82,6 +87,7 @@ impl ProofError {
             | Self::UnknownFormat
             | Self::Field { .. }
             | Self::Mismatch
+            | Self::NoEquivocation
             | Self::Signature { .. } => ErrorClass::Refused,
         }
     }
@@ -93,7 +99,11 @@ impl ProofError {
 /// When the disk says no. A file of that name is as it was then.
 pub fn keep(path: &Path, text: &str) -> io::Result<()> {
     if let Some(folder) = path.parent().filter(|folder| !folder.exists()) {
-        fs::create_dir(folder)?;
+        match fs::create_dir(folder) {
+            // Another file's writer was faster.
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
         disk::sync_parent(folder)?;
     }
     let partial = path.with_extension("partial");
@@ -174,10 +184,18 @@ impl Proof {
     /// # Errors
     /// [`ProofError`] at the first thing that does not hold.
     pub fn import(path: &Path) -> Result<Self, ProofError> {
-        let len = fs::metadata(path)?.len();
-        if len > MAX_PROOF_BYTES {
-            return Err(ProofError::TooLarge { len });
-        }
-        Self::from_json(&fs::read_to_string(path)?)
+        Self::from_json(&read(path)?)
     }
+}
+
+/// The text of a file that is not too large to be one of ours.
+///
+/// # Errors
+/// [`ProofError::Io`] and [`ProofError::TooLarge`].
+pub fn read(path: &Path) -> Result<String, ProofError> {
+    let len = fs::metadata(path)?.len();
+    if len > MAX_PROOF_BYTES {
+        return Err(ProofError::TooLarge { len });
+    }
+    Ok(fs::read_to_string(path)?)
 }

@@ -11,10 +11,12 @@ use alloy_primitives::{Address, B256};
 use lockstep_core::chain::{
     ChainCall, CloseSighting, Cursor, EventPosition, Evidence, StoredPoint,
 };
+use lockstep_core::digest::SigningDomain;
 use lockstep_core::ids::{AccountRef, ChainRef, ChannelId, Side, Version};
 use lockstep_core::message::{PeerMessage, SignedState};
-use lockstep_core::money::Amount;
-use lockstep_core::record::{ClosingStage, Dispute, Phase, RecordParts};
+use lockstep_core::money::{Amount, Net};
+use lockstep_core::record::{ClosingStage, Dispute, Equivocation, Phase, RecordParts};
+use lockstep_core::state::{State, StateKind};
 use lockstep_core::time::{BlockNumber, BlockPoint, BlockTimestamp, Finality};
 use lockstep_core::transfer::{
     DepositStage, RecoverAction, Transfer, TransferKey, TransferRecord, TransferStage,
@@ -29,10 +31,13 @@ use lockstep_sim::world::World;
 use lockstep_store::convert::Stored;
 use lockstep_store::fixture::ChannelFixture;
 use lockstep_store::proof::Proof;
+use lockstep_store::proof::equivocation::EquivocationProof;
 use prost::Message;
 
 use crate::decode::{frame_of, stored_form};
 use crate::invite;
+
+mod tower;
 
 /// Inputs of each kind.
 const OF_EACH: usize = 2;
@@ -64,7 +69,10 @@ pub fn write_all(folder: &Path) -> BTreeMap<String, usize> {
     corpora.invent_stored();
     corpora.invent_frames();
     corpora.invent_text();
+    corpora.invent_equivocation();
     corpora.invent_plans();
+    corpora.invent_tower();
+    corpora.invent_marks();
     corpora.counts
 }
 
@@ -174,10 +182,37 @@ impl Corpora {
             let kind = if newest.locks.is_empty() { "proof" } else { "proof-with-locks" };
             self.add("text", kind, json.as_bytes());
         }
-        let digest = lockstep_core::digest::SigningDomain::new(DOMAIN).state(&newest.state);
+        let digest = SigningDomain::new(DOMAIN).state(&newest.state);
         let key = world.keys.public(Side::One).to_compressed();
         let raw = [newest.signature1.0.as_slice(), digest.0.as_slice(), key.as_slice()].concat();
         self.add("raw", "signed", &raw);
+    }
+
+    /// What a counterparty that signed twice is shown with.
+    fn invent_equivocation(&mut self) {
+        let keys = Keys::default();
+        let terms = keys.terms(3_600);
+        let domain = SigningDomain::new(DOMAIN);
+        for by in [Side::One, Side::Two] {
+            let first = State {
+                channel_id: terms.channel_id(DOMAIN),
+                version: Version(7),
+                kind: StateKind::Ordinary,
+                net: Net::ZERO,
+                locked1: Amount::ZERO,
+                locked2: Amount::ZERO,
+                locks_root: B256::ZERO,
+            };
+            let second = State { kind: StateKind::Final, ..first };
+            let states = Equivocation {
+                first,
+                first_signature: keys.sign(by, domain.state(&first)),
+                second,
+                second_signature: keys.sign(by, domain.state(&second)),
+            };
+            let proof = EquivocationProof::new(DOMAIN, terms, by, states).expect("a proof");
+            self.add("text", "equivocation", proof.to_json().expect("a file").as_bytes());
+        }
     }
 
     /// Values that only bridges, disputes and closes in progress have.

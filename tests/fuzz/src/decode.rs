@@ -27,6 +27,7 @@ use lockstep_signer::phrase::Phrase;
 use lockstep_signer::secret::Password;
 use lockstep_store::convert::Stored;
 use lockstep_store::proof::Proof;
+use lockstep_store::proof::equivocation::EquivocationProof;
 use prost::Message;
 
 use crate::invite;
@@ -143,6 +144,10 @@ pub fn text(bytes: &[u8]) {
         let json = proof.to_json().expect("evidence that holds has a file");
         let again = Proof::from_json(&json).expect("and its file holds");
         assert_eq!((again.terms(), again.signed()), (proof.terms(), proof.signed()));
+    }
+    if let Ok(proof) = EquivocationProof::from_json(text) {
+        let json = proof.to_json().expect("a proof that holds has a file");
+        assert_eq!(EquivocationProof::from_json(&json).expect("and its file holds"), proof);
     }
     if let Ok(phrase) = Phrase::parse(text) {
         let again = Phrase::from_entropy(&phrase.entropy()).expect("its entropy has a phrase");

@@ -4,7 +4,7 @@
 //! the committed corpora, bend them, and feed random bytes; the binary goes on with that for as long as one
 //! likes. Protobufs are bent as trees ([`wire`]), so that the damage is inside and not in a length.
 //!
-//! In reading order: [`target`], [`decode`], [`rows`], [`inputs`]; [`supply`], [`bend`], [`wire`], [`invite`];
+//! In reading order: [`target`], [`decode`], [`rows`], [`tower`], [`marks`], [`inputs`]; [`supply`], [`bend`], [`wire`], [`invite`];
 //! [`corpus`], [`hunt`].
 
 pub mod bend;
@@ -13,7 +13,9 @@ pub mod decode;
 pub mod hunt;
 pub mod inputs;
 pub mod invite;
+pub mod marks;
 pub mod rows;
 pub mod supply;
 pub mod target;
+pub mod tower;
 pub mod wire;

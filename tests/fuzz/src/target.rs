@@ -1,6 +1,6 @@
 //! All targets, with what a short run of each costs.
 
-use crate::{decode, inputs, rows};
+use crate::{decode, inputs, marks, rows, tower};
 
 /// A function of bytes that must not panic.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +35,13 @@ pub const KEY_FILE: Target = target("key_file", decode::key_file, 20_000, 5_000)
 pub const RAW: Target = target("raw", decode::raw, 10_000, 5_000);
 /// What one node hears, one input after the other.
 pub const INPUTS: Target = target("inputs", inputs::sequence, 1_000, 1_000);
+/// What a tower and its clients say to each other.
+pub const TOWER_FRAME: Target = target("tower_frame", tower::frame, 100_000, 50_000);
+/// Rows of a tower's store, one at a time.
+pub const TOWER_ROW: Target = target("tower_row", tower::row, 100_000, 50_000);
+/// The signer's file of marks.
+pub const MARKS: Target = target("marks", marks::marks, 50_000, 20_000);
 
 /// Every target.
-pub const ALL: [Target; 8] = [FRAME, STORED, ROWS, TEXT, INVITE, KEY_FILE, RAW, INPUTS];
+pub const ALL: [Target; 11] =
+    [FRAME, STORED, ROWS, TEXT, INVITE, KEY_FILE, RAW, INPUTS, TOWER_FRAME, TOWER_ROW, MARKS];

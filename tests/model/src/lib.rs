@@ -8,7 +8,7 @@
 //! It knows nothing of `lockstep-core`; the simulator drives that. This model says that the rules are
 //! right, the simulator that the code follows them.
 //!
-//! In reading order: [`ledger`], [`plan`], [`node`], [`world`], [`action`], [`chain`], [`property`].
+//! In reading order: [`ledger`], [`plan`], [`node`], [`world`], [`action`], [`chain`], [`property`], [`size`].
 
 pub mod action;
 pub mod chain;
@@ -16,4 +16,5 @@ pub mod ledger;
 pub mod node;
 pub mod plan;
 pub mod property;
+pub mod size;
 pub mod world;

@@ -9,7 +9,8 @@ use alloy_primitives::B256;
 use lockstep_core::ids::{PaymentId, Sequence, Side};
 use lockstep_core::lock::Lock;
 use lockstep_core::output::Notice;
-use lockstep_core::record::RecordParts;
+use lockstep_core::record::{Phase, RecordParts};
+use lockstep_core::state::State;
 use lockstep_core::time::BlockTimestamp;
 use lockstep_core::update::Action;
 
@@ -154,9 +155,9 @@ impl Ledger {
     /// # Errors
     /// If not.
     pub fn check(&self, parts: &RecordParts, is_peer_honest: bool) -> Checked<()> {
-        let (net, locks) = match &parts.base {
+        let (net, locks) = match settled(parts).or_else(|| newest(parts)) {
             None => (0, 0),
-            Some(base) => (base.state.net.get(), base.locks.len()),
+            Some((state, locks)) => (state.net.get(), locks.len()),
         };
         let is_proposer = parts.setup.side == Side::One;
         if is_proposer && !is_peer_honest {
@@ -201,6 +202,19 @@ impl Ledger {
     fn is_applied(&self, own: Side, sequence: Sequence) -> bool {
         self.applied.keys().any(|id| id.payer == own && id.sequence == sequence)
     }
+}
+
+fn newest(parts: &RecordParts) -> Option<(&State, &[Lock])> {
+    parts.base.as_ref().map(|base| (&base.state, &base.locks[..]))
+}
+
+/// The state that the contract has settled at for good, where its countersignature has not come to this node: the
+/// history tells of it, and the co-signed state is older.
+fn settled(parts: &RecordParts) -> Option<(&State, &[Lock])> {
+    let Phase::Settled(settlement) = &parts.phase else { return None };
+    let mut in_flight = parts.in_flight.iter().filter(|_| settlement.is_final);
+    let found = in_flight.find(|proposal| proposal.state.version == settlement.version)?;
+    Some((&found.state, &found.locks))
 }
 
 fn held(lock: &Lock) -> Held {

@@ -34,7 +34,8 @@ pub struct KeptClose {
 }
 
 impl KeptClose {
-    pub(crate) fn encode(&self) -> Vec<u8> {
+    /// The bytes of a close.
+    pub fn encode(&self) -> Vec<u8> {
         let mut out = Writer::of_form(CLOSE_FORM);
         out.number(self.close.version.0);
         out.number(self.close.closes_at.0);
@@ -48,7 +49,11 @@ impl KeptClose {
         out.0
     }
 
-    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Unreadable> {
+    /// The close of bytes.
+    ///
+    /// # Errors
+    /// [`Unreadable`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, Unreadable> {
         let (form, mut row) = Reader::of_any_form(bytes)?;
         let close = SeenClose {
             version: Version(row.number()?),

@@ -30,7 +30,8 @@ pub(super) fn setup(
         return Err(RunError::OtherRollup { expected, found });
     }
     let l1_chain_id = network.l1_chain_id;
-    let profile = Network::of_chain_id(l1_chain_id)?.profile()?;
+    let kind = config.kind.map_or_else(|| Network::of_chain_id(l1_chain_id), Ok)?;
+    let profile = kind.profile()?;
     let mut all = Vec::new();
     for (index, url) in config.endpoints.iter().enumerate() {
         let endpoint = Endpoint::new(url, RequestLimits::default());

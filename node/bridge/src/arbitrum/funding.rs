@@ -22,8 +22,6 @@ use lockstep_core::money::Amount;
 use lockstep_core::terms::Terms;
 use lockstep_core::transfer::{DepositStage, Transfer, TransferRecord, TransferStage};
 
-/// The least time until a deposit is final on the rollup: two epochs of L1. Units: seconds.
-const LEAST_SECS: u64 = 2 * 32 * 12;
 /// Coin that an estimate pretends to have, so that an empty account does not spoil it. Units: wei.
 const PRETENDED_COIN: U256 = U256::from_limbs([1_000_000_000_000_000_000, 0, 0, 0]);
 /// Gas of a whole deposit on L1 where it can't be estimated yet, since an approval comes first.
@@ -321,7 +319,8 @@ impl Arbitrum {
             l1_gas,
             l1_fee: base_fee.saturating_mul(U256::from(l1_gas)),
             l2_gas: u64::try_from(fees.gas_limit).map_err(|_| BridgeError::AbsurdFee)?,
-            least_secs: LEAST_SECS,
+            least_secs: self.l1.lag_secs().await?.saturating_add(self.l2.lag_secs().await?),
+            made_at: self.l1.head().await?.timestamp,
         })
     }
 

@@ -39,6 +39,7 @@ impl Arbitrum {
             l1_fee: base_fee.saturating_mul(U256::from(EXECUTE_GAS)),
             l2_gas,
             least_secs: site.confirm_blocks.saturating_mul(L1_BLOCK_SECS),
+            made_at: self.l1.head().await?.timestamp,
         };
         let transfer = Transfer {
             id: order.id,

@@ -25,6 +25,7 @@ use lockstep_core::chain::ChannelStatus;
 use lockstep_core::entry::EntryCall;
 use lockstep_core::ids::{AccountRef, ChainRef, Side};
 use lockstep_core::money::Amount;
+use lockstep_core::time::BlockTimestamp;
 use lockstep_core::transfer::{DepositStage, Transfer, TransferRecord, TransferStage};
 use serde_json::{Value, json};
 
@@ -42,8 +43,6 @@ const TOKEN_MIN_GAS: u32 = 200_000;
 const APPROVE_GAS: u64 = 60_000;
 /// Where a token's transfer can't be estimated, since it is not approved yet. Measured: 675,000.
 const USUAL_TOKEN_GAS: u64 = 1_000_000;
-/// Until L1 is final. Units: seconds, two epochs of 32 slots and as much again.
-const L1_FINALITY_SECS: u64 = 1_200;
 
 /// A payment into a channel.
 struct Payment {
@@ -66,6 +65,12 @@ impl Optimism {
                 Err(BridgeError::WrongToken { l1_token: order.l1_token, l2_token })
             }
         }
+    }
+
+    /// How long money is on its way in, as finality lags on both chains now, and L1's time. Units: seconds.
+    async fn arrival(&self) -> Result<(u64, BlockTimestamp), BridgeError> {
+        let secs = self.l1.lag_secs().await?.saturating_add(self.l2.lag_secs().await?);
+        Ok((secs, self.l1.head().await?.timestamp))
     }
 
     /// P89: what a failed delivery leaves behind must be at an account that somebody has the key of.
@@ -135,8 +140,8 @@ impl Optimism {
             return Err(BridgeError::BelowFee { amount: payload.value, fee });
         }
         self.check_coin(order.payer, payload.value.saturating_add(fee)).await?;
-        let plan =
-            Plan { l1_gas: least_gas, l1_fee: fee, l2_gas: gas, least_secs: L1_FINALITY_SECS };
+        let (least_secs, made_at) = self.arrival().await?;
+        let plan = Plan { l1_gas: least_gas, l1_fee: fee, l2_gas: gas, least_secs, made_at };
         let call = Call { layer: Layer::L1, to, value: payload.value, data, least_gas };
         Ok(Start { record: self.deposit_record(order, payment, &memo), step: START, call, plan })
     }
@@ -186,7 +191,8 @@ impl Optimism {
             U256::from(gas).saturating_mul(U256::from(base_fee)).saturating_mul(U256::from(2));
         self.check_coin(order.payer, fee).await?;
         let l2_gas = u64::from(TOKEN_MIN_GAS);
-        let plan = Plan { l1_gas: gas, l1_fee: fee, l2_gas, least_secs: L1_FINALITY_SECS };
+        let (least_secs, made_at) = self.arrival().await?;
+        let plan = Plan { l1_gas: gas, l1_fee: fee, l2_gas, least_secs, made_at };
         if allowed >= amount {
             let (least_gas, _) =
                 self.l1_cost(order.payer, start.to, U256::ZERO, &start.data).await?;

@@ -3,6 +3,7 @@
 use super::Optimism;
 use super::abi::{IDisputeGame, IDisputeGameFactory, IPortal};
 use crate::error::BridgeError;
+use crate::eta::after;
 use alloy_primitives::{Address, B256, U256};
 use lockstep_core::time::BlockTimestamp;
 
@@ -126,18 +127,26 @@ impl Optimism {
         proven: BlockTimestamp,
         standing: Standing,
     ) -> Result<BlockTimestamp, BridgeError> {
-        let portal = self.contracts().await?.portal;
-        let maturity = IPortal::proofMaturityDelaySecondsCall {};
-        let maturity = self.l1.read(portal, &maturity).await?;
-        let gap = IPortal::disputeGameFinalityDelaySecondsCall {};
-        let gap = self.l1.read(portal, &gap).await?;
-        let after = |time: BlockTimestamp, wait: U256| {
-            BlockTimestamp(time.0.saturating_add(u64::try_from(wait).unwrap_or(u64::MAX)))
-        };
+        let maturity = self.maturity_secs().await?;
+        let gap = self.air_gap_secs().await?;
         let mature = after(proven, maturity);
         Ok(match standing {
             Standing::Running(Some(ends)) | Standing::Upheld(ends) => mature.max(after(ends, gap)),
             Standing::Settleable | Standing::Running(None) | Standing::Dead => mature,
         })
+    }
+
+    /// From a proof on L1 to its payout. Units: seconds.
+    pub(super) async fn maturity_secs(&self) -> Result<u64, BridgeError> {
+        let portal = self.contracts().await?.portal;
+        let delay = IPortal::proofMaturityDelaySecondsCall {};
+        Ok(u64::try_from(self.l1.read(portal, &delay).await?).unwrap_or(u64::MAX))
+    }
+
+    /// From a game's end to a payout against it. Units: seconds.
+    pub(super) async fn air_gap_secs(&self) -> Result<u64, BridgeError> {
+        let portal = self.contracts().await?.portal;
+        let delay = IPortal::disputeGameFinalityDelaySecondsCall {};
+        Ok(u64::try_from(self.l1.read(portal, &delay).await?).unwrap_or(u64::MAX))
     }
 }

@@ -1,7 +1,7 @@
 //! The network as it is now, every number read from the chains.
 
 use super::Optimism;
-use super::abi::{GAS_PRICE_ORACLE, IGasPriceOracle, IPortal};
+use super::abi::{GAS_PRICE_ORACLE, IGasPriceOracle};
 use crate::error::BridgeError;
 use crate::rollup::Report;
 use alloy_primitives::{Address, Bytes, U256};
@@ -29,10 +29,6 @@ impl Optimism {
         let contracts = self.contracts().await?;
         let portal = contracts.portal;
         let locked = self.vault(portal).await?;
-        let maturity = IPortal::proofMaturityDelaySecondsCall {};
-        let maturity = self.l1.read(portal, &maturity).await?;
-        let gap = IPortal::disputeGameFinalityDelaySecondsCall {};
-        let gap = self.l1.read(portal, &gap).await?;
         let data = Bytes::from(vec![0xff; CHALLENGE_BYTES]);
         let fee = IGasPriceOracle::getL1FeeCall { data };
         let challenge_data_fee = self.l2.read(GAS_PRICE_ORACLE, &fee).await?;
@@ -47,7 +43,7 @@ impl Optimism {
             l2_base_fee: self.l2.base_fee().await?,
             l1_base_fee: self.l1.base_fee().await?,
             challenge_data_fee,
-            withdraw_secs: u64::try_from(maturity.max(gap)).unwrap_or(u64::MAX),
+            withdraw_secs: self.exit_secs().await?,
             force_secs,
             least_challenge_secs: HIDDEN_SECS.saturating_add(REACTION_SECS),
         })

@@ -1,7 +1,7 @@
 //! Withdrawing to L1: everything is checked before anything is sent.
 
 use super::Optimism;
-use super::abi::{IAnchorStateRegistry, IPortal};
+use super::abi::IAnchorStateRegistry;
 use super::abi::{IMessagePasser, IMintableToken, IStandardBridge, L2_BRIDGE, MESSAGE_PASSER};
 use super::memo::WithdrawMemo;
 use crate::error::BridgeError;
@@ -21,7 +21,6 @@ pub(super) const EXIT_GAS: u64 = 600_000;
 
 impl Optimism {
     pub(super) async fn plan_withdraw(&self, order: &WithdrawOrder) -> Result<Start, BridgeError> {
-        let contracts = self.contracts().await?;
         let base_fee = U256::from(self.l1.base_fee().await?);
         let fee = base_fee.saturating_mul(U256::from(EXIT_GAS));
         let amount = order.amount.to_u256();
@@ -39,10 +38,8 @@ impl Optimism {
             stage: TransferStage::Withdraw(WithdrawStage::Planned),
         };
         let memo = WithdrawMemo::new(order.prover).abi_encode();
-        let maturity = IPortal::proofMaturityDelaySecondsCall {};
-        let maturity = self.l1.read(contracts.portal, &maturity).await?;
-        let least_secs = u64::try_from(maturity).unwrap_or(u64::MAX);
-        let plan = Plan { l1_gas: EXIT_GAS, l1_fee: fee, l2_gas: 0, least_secs };
+        let (least_secs, made_at) = (self.exit_secs().await?, self.l1.head().await?.timestamp);
+        let plan = Plan { l1_gas: EXIT_GAS, l1_fee: fee, l2_gas: 0, least_secs, made_at };
         let step = Step { kind: StepKind::Start, attempt: 0 };
         Ok(Start { record: TransferRecord { transfer, channel: None, memo }, step, call, plan })
     }

@@ -10,7 +10,7 @@ use crate::follower::vanish::channel_request;
 use crate::rpc::{At, CallRequest};
 use alloy_sol_types::SolCall;
 use lockstep_contracts::bindings::SecretRegistry;
-use lockstep_core::chain::{ChainCall, ObligationEvent, ObligationKey};
+use lockstep_core::chain::{ChainCall, ObligationEvent, ObligationKey, ObligationKind};
 use lockstep_core::time::BlockTimestamp;
 
 /// What endpoints say together about the need of a call.
@@ -96,6 +96,28 @@ impl<S: ObligationStore> Submitter<S> {
         let goals = goals.map(|stored| judge(key, duty.obligation.call(), stored, now));
         let (needed, idle): (Vec<Goal>, Vec<Goal>) = goals.partition(|goal| *goal == Goal::Needed);
         Need::of(needed.len(), idle.len(), self.endpoints.profile().quorum)
+    }
+
+    /// P71: whether another call that ends the same channel is under way. After the window both `closeChannel` and a
+    /// final state that was co-signed late end it, and whichever lands second reverts and is paid for: the one that is
+    /// out goes alone, and the other is looked at again once that one has landed or is gone.
+    pub(super) fn is_rival_out(&self, key: &ObligationKey) -> bool {
+        let rival = match key.kind {
+            ObligationKind::Close => ObligationKind::CooperativeClose,
+            ObligationKind::CooperativeClose => ObligationKind::Close,
+            ObligationKind::InitiateClose
+            | ObligationKind::Challenge
+            | ObligationKind::PartialWithdraw
+            | ObligationKind::RegisterSecret
+            | ObligationKind::ResolveLocks => return false,
+        };
+        let is_rival =
+            |other: &&ObligationKey| other.channel_id == key.channel_id && other.kind == rival;
+        let is_out = |other: &ObligationKey| {
+            let content = self.content_of(other);
+            self.lanes.iter().any(|lane| lane.holds(content))
+        };
+        self.duties.keys().filter(is_rival).any(is_out)
     }
 
     async fn read(

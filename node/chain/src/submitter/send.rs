@@ -87,7 +87,7 @@ impl<S: ObligationStore> Submitter<S> {
         let is_needed = match assessment {
             Assessment::Over(event) => return self.end(key, event, events).await,
             Assessment::Waits => return Ok(()),
-            Assessment::Needed => true,
+            Assessment::Needed => !self.is_rival_out(&key),
             Assessment::Idle => false,
         };
         let content = self.content_of(&key);

@@ -19,6 +19,7 @@ mod follower;
 mod lies;
 mod noise;
 mod proxy;
+mod rival;
 mod scene;
 mod secret;
 mod submitter;

@@ -182,10 +182,14 @@ impl Channel {
     }
 
     pub(crate) fn evidence(&self, version: u64, net: i128) -> Evidence {
+        self.evidence_of(StateKind::Ordinary, version, net)
+    }
+
+    pub(crate) fn evidence_of(&self, kind: StateKind, version: u64, net: i128) -> Evidence {
         let state = State {
             channel_id: self.id,
             version: Version(version),
-            kind: StateKind::Ordinary,
+            kind,
             net: Net::new(net).unwrap(),
             locked1: Amount::ZERO,
             locked2: Amount::ZERO,

@@ -151,6 +151,9 @@ fn see_close(change: &mut Change<'_>, sighting: CloseSighting) {
         Some(known) => merge(known, sighting),
     };
     change.write().phase = Phase::Disputed(Dispute { sighting: next, interrupted });
+    if sighting.finality == Finality::Final {
+        change.session.certain_point = Some(sighting.point.version);
+    }
     if known.is_none_or(|known| known.point != next.point) {
         let CloseSighting { point, closes_at, initiator, .. } = next;
         let version = point.version;

@@ -122,16 +122,20 @@ fn settled_locks(parts: &RecordParts, closed: &Closed) -> Vec<Lock> {
         .unwrap_or_default()
 }
 
-/// P40: whether the contract can't settle at this version any more: it has settled at another one for good, or takes
-/// nothing more by its newest block's time. A countersignature that comes then shows it nothing: what it would have
-/// paid us is no income.
+/// P40: whether a countersignature for this version comes too late to count: the contract has settled at another one
+/// for good, or takes nothing more by its newest block's time. A countersignature that comes then shows it nothing.
+///
+/// P85: that the contract stands at this very version counts for it only where a final log says so. That a close is
+/// certain does not make its newest point certain, which may be one endpoint's word; with a peer that lies with it, it
+/// would make income of what nobody can collect. It then waits in flight, and [`close`] tells what became of it.
 pub(crate) fn is_too_late_for(change: &Change<'_>, version: Version) -> bool {
     match &change.parts.phase {
         Phase::Settled(settlement) => settlement.is_final && settlement.version != version,
         Phase::Disputed(Dispute { sighting, .. }) => {
             let now = rules::now(&change.parts).max(change.session.head.timestamp);
             let is_final = sighting.finality == Finality::Final;
-            is_final && now >= sighting.closes_at && sighting.point.version != version
+            let certain = change.session.certain_point.filter(|at| *at == sighting.point.version);
+            is_final && now >= sighting.closes_at && certain != Some(version)
         }
         Phase::Opening(_) | Phase::Funding { .. } | Phase::Open | Phase::Closing(_) => false,
     }

@@ -116,3 +116,103 @@ fn p40_what_the_settled_state_holds_is_told_although_a_newer_state_of_ours_left_
     pair.one.fact(20, Finality::Final, closed(1, DEPOSIT + 40, CloseMode::Unilateral));
     assert_eq!(told(&pair.one), 1);
 }
+
+/// One side has paid 40 in version 1, which the other side has signed and not said so. The close is certain at version 0,
+/// and one endpoint shows a challenge with version 1. Then the window is over.
+fn with_update_withheld(payer: Side) -> (Pair, PeerMessage) {
+    let mut pair = Pair::open();
+    pair.node(payer).pay(40).unwrap();
+    if payer == Side::Two {
+        pair.deliver(Side::Two);
+    }
+    pair.deliver(Side::One);
+    let late = pair.two.outbox.pop_front().unwrap();
+    assert!(matches!(late, PeerMessage::Accept { version: Version(1), .. }), "{late:?}");
+    pair.one.fact(20, Finality::Final, closing(0));
+    pair.one.fact(30, Finality::Seen, closing(1));
+    pair.one.finalized(CLOSES_AT.0);
+    pair.one.input(Input::Head(point(CLOSES_AT.0))).unwrap();
+    (pair, late)
+}
+
+fn closing(version: u64) -> ChainFact {
+    ChainFact::Closing {
+        point: StoredPoint { version: Version(version), ..StoredPoint::default() },
+        closes_at: CLOSES_AT,
+        initiator: Side::Two,
+        evidence: None,
+    }
+}
+
+/// What side 1 has in the end, if version 1 is settled.
+fn paid(payer: Side) -> u64 {
+    if payer == Side::One { DEPOSIT - 40 } else { DEPOSIT + 40 }
+}
+
+fn failed(node: &Node) -> usize {
+    node.count(|notice| matches!(notice, Notice::Failed { .. }))
+}
+
+#[test]
+fn p40_p85_a_late_countersignature_is_nothing_yet_where_only_one_endpoint_shows_its_version() {
+    for payer in [Side::One, Side::Two] {
+        let (mut pair, late) = with_update_withheld(payer);
+        let before = pair.one.channel.parts().clone();
+        for _ in 0..3 {
+            pair.one.peer(late.clone()).unwrap();
+        }
+        assert_eq!((told(&pair.one), failed(&pair.one)), (0, 0), "{payer:?}");
+        assert_eq!(*pair.one.channel.parts(), before);
+        // The endpoint had lied: it is settled without that. Our own payment has failed; theirs never was one.
+        pair.one.fact(2_000, Finality::Final, closed(0, DEPOSIT, CloseMode::Unilateral));
+        pair.one.peer(late).unwrap();
+        let own = usize::from(payer == Side::One);
+        assert_eq!((told(&pair.one), failed(&pair.one)), (0, own), "{payer:?}");
+    }
+}
+
+#[test]
+fn p40_p85_a_late_countersignature_is_told_once_by_the_settlement_at_its_version() {
+    for (payer, restarts) in
+        [(Side::One, false), (Side::One, true), (Side::Two, false), (Side::Two, true)]
+    {
+        let (mut pair, late) = with_update_withheld(payer);
+        pair.one.peer(late.clone()).unwrap();
+        if restarts {
+            pair.one.restart();
+        }
+        // A settlement that is only seen is no more certain than the challenge was.
+        let end = closed(1, paid(payer), CloseMode::Unilateral);
+        pair.one.fact(2_000, Finality::Seen, end.clone());
+        assert_eq!(told(&pair.one), 0, "{payer:?}");
+        pair.one.fact(2_000, Finality::Final, end);
+        assert_eq!((told(&pair.one), failed(&pair.one)), (1, 0), "{payer:?}");
+        // It still makes the settled state the co-signed one, and is told no second time.
+        pair.one.peer(late).unwrap();
+        assert_eq!(pair.one.channel.version(), Version(1));
+        assert_eq!((told(&pair.one), failed(&pair.one)), (1, 0), "{payer:?}");
+    }
+}
+
+#[test]
+fn p40_p85_a_late_countersignature_counts_at_once_where_a_final_log_shows_its_version() {
+    for payer in [Side::One, Side::Two] {
+        let (mut pair, late) = with_update_withheld(payer);
+        pair.one.fact(30, Finality::Final, closing(1));
+        pair.one.peer(late.clone()).unwrap();
+        assert_eq!((told(&pair.one), pair.one.channel.version()), (1, Version(1)), "{payer:?}");
+        let end = closed(1, paid(payer), CloseMode::Unilateral);
+        pair.one.fact(2_000, Finality::Final, end);
+        assert_eq!((told(&pair.one), failed(&pair.one)), (1, 0), "{payer:?}");
+        // After a restart it is not known what was final: the settlement tells.
+        let (mut pair, late) = with_update_withheld(payer);
+        pair.one.fact(30, Finality::Final, closing(1));
+        pair.one.restart();
+        pair.one.input(Input::Head(point(CLOSES_AT.0))).unwrap();
+        pair.one.peer(late).unwrap();
+        assert_eq!(told(&pair.one), 0, "{payer:?}");
+        let end = closed(1, paid(payer), CloseMode::Unilateral);
+        pair.one.fact(2_000, Finality::Final, end);
+        assert_eq!((told(&pair.one), failed(&pair.one)), (1, 0), "{payer:?}");
+    }
+}

@@ -22,6 +22,7 @@ mod protection;
 mod record;
 mod recovery;
 mod refusal;
+mod replay;
 mod schedule;
 mod session;
 mod settlement;

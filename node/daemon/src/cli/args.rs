@@ -196,8 +196,12 @@ pub(super) enum Command {
     #[command(after_help = "Example: lockstep credit")]
     Credit(Credit),
     /// Write the newest co-signed state to a file that anyone can bring to the chain.
-    #[command(after_help = "Example: lockstep export-proof 0x12ab --to proof.json")]
+    #[command(after_help = "Examples: lockstep export-proof 0x12ab --to proof.json
+          lockstep export-proof 0x12ab --equivocation --to cheat.json")]
     ExportProof(ExportProof),
+    /// Say what a proof file proves; needs no node.
+    #[command(after_help = "Example: lockstep verify-proof proof.json")]
+    VerifyProof(VerifyProof),
     /// Write an encrypted backup.
     #[command(after_help = "Example: lockstep backup --to node.backup")]
     Backup(Backup),

@@ -6,6 +6,7 @@ use super::failure::CliError;
 use super::output::{Terminal, table};
 use super::payment;
 use super::session::Session;
+use super::wording;
 use lockstep_core::ids::AccountRef;
 use lockstep_rpc::api;
 use lockstep_rpc::method::NoParams;
@@ -99,7 +100,7 @@ fn one(transfer: &Transfer) -> String {
     many(std::slice::from_ref(transfer))
 }
 
-fn many(transfers: &[Transfer]) -> String {
+pub(super) fn many(transfers: &[Transfer]) -> String {
     if transfers.is_empty() {
         return "No transfers between L1 and the rollup.".to_owned();
     }
@@ -108,17 +109,29 @@ fn many(transfers: &[Transfer]) -> String {
             TransferDirection::In => "from L1",
             TransferDirection::Out => "to L1",
         };
-        let when = transfer.expected_at.map(|time| time.to_string()).unwrap_or_default();
+        let when = |time: Option<u64>| time.map_or_else(String::new, wording::moment);
         vec![
             transfer.transfer_id.to_string().chars().take(10).collect(),
             way.to_owned(),
             amount::show(transfer.amount, &transfer.asset),
             state(transfer),
             transfer.waits_for.clone(),
-            when,
+            when(transfer.expected_at),
+            when(transfer.arrives_at),
         ]
     });
-    table(&["transfer", "way", "amount", "state", "waits for", "expected at"], rows)
+    table(
+        &[
+            "transfer",
+            "way",
+            "amount",
+            "state",
+            "waits for",
+            "until about (UTC)",
+            "arrives about (UTC)",
+        ],
+        rows,
+    )
 }
 
 fn compared(reports: &[NetworkReport]) -> String {

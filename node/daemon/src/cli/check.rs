@@ -13,7 +13,7 @@ use lockstep_rpc::api;
 use lockstep_rpc::method::NoParams;
 use lockstep_rpc::types::{
     AddTower, Backup, CancelOpen, CashCredit, ChannelCall, ChannelIdText, CheckCall, CheckReport,
-    CheckStep, Connect, ForceClose, Pay, PeerCall, Text, TowerCall,
+    CheckStep, Connect, ExportProof, ForceClose, Pay, PeerCall, Text, TowerCall,
 };
 
 /// Those that need no running node; none if this is not one of them.
@@ -139,7 +139,9 @@ async fn care_call(order: &CareOrder, session: &Session) -> Result<CheckCall, Cl
     Ok(match order {
         CareOrder::ExportProof(args) => {
             recovery::check_target(args.to.as_deref())?;
-            CheckCall::ExportProof(ChannelCall { channel_id: id_of(&args.channel, session).await? })
+            let equivocation = args.equivocation.then_some(true);
+            let channel_id = id_of(&args.channel, session).await?;
+            CheckCall::ExportProof(ExportProof { channel_id, equivocation })
         }
         CareOrder::Backup(args) => {
             recovery::check_target(args.to.as_deref())?;

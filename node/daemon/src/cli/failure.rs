@@ -130,7 +130,7 @@ fn code_of(class: ErrorClass) -> u8 {
 }
 
 /// An error and its causes in one line.
-fn with_sources(error: &dyn Error) -> String {
+pub(super) fn with_sources(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -7,7 +7,7 @@ use super::session::{Session, with_node};
 use super::{Place, channel, check, password, progress};
 use crate::engine::restore::{RestoreError, journal_dir, restore_backup};
 use lockstep_rpc::api;
-use lockstep_rpc::types::{self, BackupReport, ChannelCall, RecoverReport};
+use lockstep_rpc::types::{self, BackupReport, RecoverReport};
 use lockstep_store::backup::BackupError;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -26,7 +26,9 @@ pub(super) async fn export_proof(
         Ok(whole) => whole,
         Err(_) => session.channel(&args.channel).await?.channel_id,
     };
-    let proof = session.call(&api::EXPORT_PROOF, &ChannelCall { channel_id }).await?;
+    let equivocation = args.equivocation.then_some(true);
+    let call = types::ExportProof { channel_id, equivocation };
+    let proof = session.call(&api::EXPORT_PROOF, &call).await?;
     let text = serde_json::to_string_pretty(&proof.proof)
         .map_err(|error| CliError::failed(error.to_string()))?;
     let Some(path) = &args.to else {
@@ -39,11 +41,14 @@ pub(super) async fn export_proof(
         .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
         .map_err(|error| disk("write", path, &error))?;
     terminal.answer(&proof, |proof| {
-        format!(
-            "Version {} is in {}. Anyone can bring it to the chain.",
-            proof.version,
-            path.display()
-        )
+        let (version, path) = (proof.version, path.display());
+        if args.equivocation {
+            return format!(
+                "The proof that the counterparty signed two states of version {version} is in {path}. Anyone can check \
+                 it with `lockstep verify-proof`."
+            );
+        }
+        format!("Version {version} is in {path}. Anyone can bring it to the chain.")
     })
 }
 

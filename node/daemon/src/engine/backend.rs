@@ -23,11 +23,11 @@ use lockstep_rpc::backend::{Answer, Backend, Spender};
 use lockstep_rpc::types::{
     AddTower, Backup, BackupReport, BatchReceipt, CancelOpen, CashCredit, Channel, ChannelCall,
     ChannelList, CheckCall, CheckReport, Connect, CreateInvite, CreateInvoice, Deposit, EventKind,
-    EventPage, ForceClose, ForceCloseReport, Fund, GetPayment, Invite, InviteCall, InviteDetails,
-    Invoice, InvoiceCall, JoinChannel, ListChannels, ListEvents, ListInvoices, ListPayments,
-    ListReceipts, NetworkReport, NodeInfo, OpenChannel, Pay, PayBatch, Payment, PaymentPage, Peer,
-    PeerCall, PendingOpen, Proof, Recover, RecoverReport, RejectChannel, Status, Tower, TowerCall,
-    TowerReceipt, Transfer, Withdraw, WithdrawToL1,
+    EventPage, ExportProof, ForceClose, ForceCloseReport, Fund, GetPayment, Invite, InviteCall,
+    InviteDetails, Invoice, InvoiceCall, JoinChannel, ListChannels, ListEvents, ListInvoices,
+    ListPayments, ListReceipts, NetworkReport, NodeInfo, OpenChannel, Pay, PayBatch, Payment,
+    PaymentPage, Peer, PeerCall, PendingOpen, Proof, Recover, RecoverReport, RejectChannel, Status,
+    Tower, TowerCall, TowerReceipt, Transfer, Withdraw, WithdrawToL1,
 };
 use tokio::sync::watch;
 
@@ -160,7 +160,7 @@ impl Backend for Engine {
         invoice::list(&self.shared, &call).await
     }
 
-    async fn export_proof(&self, call: ChannelCall) -> Answer<Proof> {
+    async fn export_proof(&self, call: ExportProof) -> Answer<Proof> {
         guide::export_proof(&self.shared, &call).await
     }
 

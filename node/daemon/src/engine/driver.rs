@@ -9,6 +9,7 @@ mod attend;
 mod backlog;
 mod effect;
 mod entry;
+mod newest;
 mod pay;
 mod poison;
 mod tower;
@@ -128,7 +129,7 @@ impl Driver {
     pub(crate) fn create(
         shared: &Arc<Shared>,
         created: Durable<Transition>,
-    ) -> Result<(Self, Handle, Vec<Effect>), ProtocolError> {
+    ) -> Result<(Box<Self>, Handle, Vec<Effect>), ProtocolError> {
         let (channel, effects) = Channel::create(created);
         let (driver, handle) = Self::new(shared, channel)?;
         Ok((driver, handle, effects))
@@ -141,11 +142,11 @@ impl Driver {
     pub(crate) fn resume(
         shared: &Arc<Shared>,
         record: Durable<ChannelRecord>,
-    ) -> Result<(Self, Handle), ProtocolError> {
+    ) -> Result<(Box<Self>, Handle), ProtocolError> {
         Self::new(shared, Channel::resume(record))
     }
 
-    fn new(shared: &Arc<Shared>, channel: Channel) -> Result<(Self, Handle), ProtocolError> {
+    fn new(shared: &Arc<Shared>, channel: Channel) -> Result<(Box<Self>, Handle), ProtocolError> {
         let beside = Beside::default();
         let protection = tower::resume(shared, channel.channel_id(), channel.parts())?;
         let shelter = tower::shelter(&protection, false);
@@ -169,11 +170,11 @@ impl Driver {
             has_declined: false,
             is_halted: false,
         };
-        Ok((driver, handle))
+        Ok((Box::new(driver), handle))
     }
 
     /// Runs until the node stops, or nobody can reach it any more.
-    pub(crate) async fn run(mut self, beginning: Beginning) {
+    pub(crate) async fn run(mut self: Box<Self>, beginning: Beginning) {
         match beginning {
             Beginning::Created(effects, link) => {
                 self.beside.is_connected = link.is_some();
@@ -181,20 +182,21 @@ impl Driver {
                 self.carry_out(effects);
                 self.after_step();
             }
-            Beginning::Resumed => self.take_up().await,
+            Beginning::Resumed => Box::pin(self.take_up()).await,
             Beginning::Revived => {
-                self.freeze().await;
-                self.take_up().await;
+                Box::pin(self.freeze()).await;
+                Box::pin(self.take_up()).await;
             }
         }
         while let Some(next) = self.next().await {
             match next {
                 // Let go of only now: whatever came before is done.
                 Next::Urgent(Event::Stop(barrier)) => return barrier.meet(),
-                Next::Urgent(event) => self.attend_urgent(event).await,
+                // Boxed: a driver that waits takes no room for what it may do.
+                Next::Urgent(event) => Box::pin(self.attend_urgent(event)).await,
                 Next::Normal(event) => {
                     let events = self.take_along(event);
-                    self.attend_normal(events).await;
+                    Box::pin(self.attend_normal(events)).await;
                 }
             }
         }
@@ -209,24 +211,26 @@ impl Driver {
     /// The next event, the chain's first. What the link had no room for goes out meanwhile.
     async fn next(&mut self) -> Option<Next> {
         loop {
-            let is_clear = self.outbox.is_empty();
-            let (link, first) = (self.link.clone(), self.outbox.front().cloned());
-            let channel_id = self.channel.channel_id();
-            let send = async move {
-                let (Some(link), Some(message)) = (link, first) else {
-                    return Err(SendError::NoSession);
+            let Some(message) = self.outbox.front().cloned() else {
+                return tokio::select! {
+                    biased;
+                    event = self.mailbox.urgent.recv() => event.map(|event| Next::Urgent(*event)),
+                    event = self.mailbox.normal.recv() => event.map(|event| Next::Normal(*event)),
                 };
-                link.send(channel_id, &message).await
             };
+            let (link, channel_id) = (self.link.clone(), self.channel.channel_id());
+            let send = Box::pin(async move {
+                let link = link.ok_or(SendError::NoSession)?;
+                link.send(channel_id, &message).await
+            });
             tokio::select! {
                 biased;
-                event = self.mailbox.urgent.recv() => return event.map(Next::Urgent),
-                sent = send, if !is_clear => match sent {
+                event = self.mailbox.urgent.recv() => return event.map(|event| Next::Urgent(*event)),
+                sent = send => match sent {
                     Ok(()) => { self.outbox.pop_front(); }
                     // The next connection says everything again.
                     Err(_) => self.outbox.clear(),
                 },
-                event = self.mailbox.normal.recv(), if is_clear => return event.map(Next::Normal),
             }
         }
     }
@@ -237,7 +241,7 @@ impl Driver {
         while events.len() < MAX_TOGETHER
             && let Ok(event) = self.mailbox.normal.try_recv()
         {
-            events.push(event);
+            events.push(*event);
         }
         events
     }
@@ -339,5 +343,23 @@ impl Driver {
                        and still watches and answers closes. Please report it with the log, and close the \
                        channel with `lockstep force-close`";
         self.shared.alarm(AlarmKind::ChannelFrozen, Some(channel_id), message.to_owned());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a function's future takes, without calling it.
+    fn future_size<F: Future>(_: impl FnOnce(Box<Driver>, Beginning) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn a_driver_that_waits_takes_little_beside_what_it_knows() {
+        let waiting = future_size(Driver::run);
+        assert!(waiting <= 1_024, "{waiting} bytes for a task that waits");
+        let known = size_of::<Driver>();
+        assert!(known <= size_of::<Channel>() + 2_048, "{known} bytes for a driver");
     }
 }

@@ -23,8 +23,8 @@ pub(crate) const NORMAL_QUEUE: usize = 2_048;
 pub(crate) struct Handle {
     pub(crate) channel_id: ChannelId,
     pub(crate) peer: NodeId,
-    urgent: mpsc::Sender<Event>,
-    normal: mpsc::Sender<Event>,
+    urgent: mpsc::Sender<Box<Event>>,
+    normal: mpsc::Sender<Box<Event>>,
     view: watch::Receiver<Arc<View>>,
     /// When housekeeping has first seen it, by the engine's clock.
     pub(crate) since_millis: Arc<OnceLock<u64>>,
@@ -32,11 +32,12 @@ pub(crate) struct Handle {
     pub(crate) settled_at: Arc<OnceLock<BlockTimestamp>>,
 }
 
-/// The driver's ends of its queues.
+/// The driver's ends of its queues. Events are boxed, since a queue keeps room for some dozens of them from the
+/// start, and a node has thousands of channels in which nothing happens.
 #[derive(Debug)]
 pub(crate) struct Mailbox {
-    pub(crate) urgent: mpsc::Receiver<Event>,
-    pub(crate) normal: mpsc::Receiver<Event>,
+    pub(crate) urgent: mpsc::Receiver<Box<Event>>,
+    pub(crate) normal: mpsc::Receiver<Box<Event>>,
 }
 
 impl Handle {
@@ -60,14 +61,14 @@ impl Handle {
 
     /// Hands over what must not be lost, waiting for room.
     pub(crate) async fn urge(&self, event: Event) {
-        if self.urgent.send(event).await.is_err() {
+        if self.urgent.send(Box::new(event)).await.is_err() {
             tracing::debug!(channel_id = %self.channel_id, "driver has ended");
         }
     }
 
     /// Hands over what comes again by itself.
     pub(crate) fn nudge(&self, event: Event) {
-        if self.urgent.try_send(event).is_err() {
+        if self.urgent.try_send(Box::new(event)).is_err() {
             tracing::trace!(channel_id = %self.channel_id, "driver is busy");
         }
     }
@@ -77,13 +78,14 @@ impl Handle {
     /// # Errors
     /// If its queue is full, or it has ended.
     pub(crate) fn post(&self, event: Event) -> Result<(), Failure> {
-        self.normal.try_send(event).map_err(|error| not_posted(&error))
+        self.normal.try_send(Box::new(event)).map_err(|error| not_posted(&error))
     }
 
     /// How many events wait: of the chain, and of the counterparty and the API.
     pub(crate) fn waiting(&self) -> (usize, usize) {
-        let waits =
-            |queue: &mpsc::Sender<Event>| queue.max_capacity().saturating_sub(queue.capacity());
+        let waits = |queue: &mpsc::Sender<Box<Event>>| {
+            queue.max_capacity().saturating_sub(queue.capacity())
+        };
         (waits(&self.urgent), waits(&self.normal))
     }
 
@@ -93,11 +95,11 @@ impl Handle {
     /// # Errors
     /// If its queue is full, or it has ended.
     pub(crate) fn post_urgent(&self, event: Event) -> Result<(), Failure> {
-        self.urgent.try_send(event).map_err(|error| not_posted(&error))
+        self.urgent.try_send(Box::new(event)).map_err(|error| not_posted(&error))
     }
 }
 
-fn not_posted(error: &mpsc::error::TrySendError<Event>) -> Failure {
+fn not_posted(error: &mpsc::error::TrySendError<Box<Event>>) -> Failure {
     match error {
         mpsc::error::TrySendError::Full(_) => {
             Failure::new(FailureKind::Busy, "too much waits for this channel already")

@@ -4,6 +4,7 @@
 //! between finds the channel again and begins anew. Deadlines come from the chain's final blocks (P57).
 
 use crate::engine::backend;
+use crate::engine::equivocation;
 use crate::engine::event::{Barrier, Event};
 use crate::engine::lock;
 use crate::engine::registry::Handle;
@@ -73,6 +74,7 @@ fn is_due(settled_at: BlockTimestamp, now: BlockTimestamp) -> bool {
 async fn retire(shared: &Arc<Shared>, handle: &Handle) -> Result<(), Failure> {
     let channel_id = handle.channel_id;
     keep_proof(shared, handle).await?;
+    equivocation::keep(shared, handle).await?;
     keep_receipts(shared, channel_id).await?;
     shorten(shared, channel_id).await?;
     forget_entries(shared, channel_id).await?;

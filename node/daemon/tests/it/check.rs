@@ -5,8 +5,8 @@ use lockstep_rpc::backend::{Backend, Spender};
 use lockstep_rpc::failure::FailureKind;
 use lockstep_rpc::types::{
     AddTower, Backup, ChannelCall, CheckCall, CheckReport, Connect, CreateInvite, CreateInvoice,
-    Fund, InvoiceState, ListInvoices, PeerCall, Recover, RejectChannel, Text, TowerCall,
-    WithdrawToL1,
+    ExportProof, Fund, InvoiceState, ListInvoices, PeerCall, Recover, RejectChannel, Text,
+    TowerCall, WithdrawToL1,
 };
 
 impl Node {
@@ -57,7 +57,9 @@ async fn every_order_can_be_looked_at_and_looking_changes_nothing() {
     let recover = Recover { invite: Some(invite), ..Recover::default() };
     pair.one.would(CheckCall::Recover(recover)).await;
     pair.one.pay(id, 1).await;
-    pair.one.would(CheckCall::ExportProof(channel())).await;
+    pair.one
+        .would(CheckCall::ExportProof(ExportProof { channel_id: Text(id), equivocation: None }))
+        .await;
 
     // Nothing of it was done.
     let channel = pair.one.channel(id).await;
@@ -92,7 +94,15 @@ async fn what_would_be_refused_is_refused_when_it_is_looked_at() {
         (CheckCall::WithdrawToL1(to_l1), FailureKind::NotSupported),
         (CheckCall::CreateInvoice(long), FailureKind::Refused),
         // Nothing was paid yet.
-        (CheckCall::ExportProof(ChannelCall { channel_id }), FailureKind::WrongPhase),
+        (
+            CheckCall::ExportProof(ExportProof { channel_id, equivocation: None }),
+            FailureKind::WrongPhase,
+        ),
+        // Nobody cheated.
+        (
+            CheckCall::ExportProof(ExportProof { channel_id, equivocation: Some(true) }),
+            FailureKind::WrongPhase,
+        ),
         (CheckCall::Backup(named("../away")), FailureKind::BadFile),
         (CheckCall::Recover(Recover::default()), FailureKind::Refused),
         (

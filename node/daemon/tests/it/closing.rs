@@ -159,7 +159,7 @@ impl Pair {
 
 impl Node {
     pub async fn export(&self, id: lockstep_core::ids::ChannelId) -> serde_json::Value {
-        let call = lockstep_rpc::types::ChannelCall { channel_id: Text(id) };
+        let call = lockstep_rpc::types::ExportProof { channel_id: Text(id), equivocation: None };
         self.engine.export_proof(call).await.unwrap().proof
     }
 }

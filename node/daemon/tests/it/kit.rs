@@ -174,9 +174,14 @@ async fn deployed(rpc: &Arc<Endpoint>, url: &str) -> Deployment {
     deploy(&order, &|_| {}).await.unwrap().deployment
 }
 
+fn ring_of(words: &str) -> KeyRing {
+    KeyRing::new(&Phrase::parse(words).unwrap(), PinPolicy::BestEffort).unwrap()
+}
+
 /// A node: its folder, its seed, and the engine while it runs.
 pub struct Node {
     pub engine: Arc<Engine>,
+    pub metrics: Arc<Metrics>,
     pub dir: TempDir,
     words: String,
     pub account: Address,
@@ -212,7 +217,7 @@ impl Parts {
     }
 
     pub fn ring(&self) -> KeyRing {
-        KeyRing::new(&Phrase::parse(&self.words).unwrap(), PinPolicy::BestEffort).unwrap()
+        ring_of(&self.words)
     }
 
     pub fn account(&self) -> Address {
@@ -243,6 +248,7 @@ impl Parts {
         let plan = self.faults.clone();
         journal.engine_mut().wrap_disk(|disk| Box::new(FaultyDisk::new(disk, plan)));
         let account = self.account();
+        let metrics = Arc::new(Metrics::new());
         let engine = Engine::start(EngineSetup {
             config: self.config.clone(),
             network: "test".to_owned(),
@@ -253,12 +259,12 @@ impl Parts {
             endpoints,
             deployment: world.deployment.clone(),
             clock: EngineClock::start(),
-            metrics: Arc::new(Metrics::new()),
+            metrics: Arc::clone(&metrics),
         })
         .await
         .unwrap();
         let Self { dir, words, config, faults } = self;
-        let node = Node { engine, dir, words, account, config, faults };
+        let node = Node { engine, metrics, dir, words, account, config, faults };
         node.until("it has read the chain", |node| {
             node.engine.status().chain.processed_number.is_some()
         })
@@ -276,6 +282,10 @@ impl Node {
         let parts = Parts::new(config);
         world.fund(parts.account(), ether(100)).await;
         parts.run(world, Provenance::Untouched).await
+    }
+
+    pub fn ring(&self) -> KeyRing {
+        ring_of(&self.words)
     }
 
     /// Stops it in order.

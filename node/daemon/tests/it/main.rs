@@ -21,6 +21,7 @@ mod check;
 mod closing;
 mod damage;
 mod disk;
+mod equivocation;
 mod kit;
 mod mishap;
 mod opening;

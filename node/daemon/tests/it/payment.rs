@@ -11,6 +11,7 @@ use lockstep_rpc::types::{
     ListEvents, ListPayments, Pay, PayBatch, PaymentState, Text,
 };
 use lockstep_store::open::Provenance;
+use std::sync::Arc;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn p39_payments_flow_both_ways_at_once_and_both_sides_count_the_same() {
@@ -29,6 +30,34 @@ async fn p39_payments_flow_both_ways_at_once_and_both_sides_count_the_same() {
     assert_eq!(indices, (0..900).collect::<Vec<_>>());
     let got = page.payments.iter().filter(|p| p.direction == Direction::Received).count();
     assert_eq!(got, 500);
+}
+
+/// Each side has as much under way as a channel takes, all the time. What the acceptor asks for next is on its way
+/// while the proposer still has its last signatures to read.
+#[tokio::test(flavor = "multi_thread")]
+async fn p39_two_sides_that_pay_as_much_as_they_can_never_break_a_rule() {
+    let (pair, id) = Pair::open(1_000_000, 1_000_000).await;
+    let mut callers = tokio::task::JoinSet::new();
+    for node in [&pair.one, &pair.two] {
+        for _ in 0..8 {
+            let engine = Arc::clone(&node.engine);
+            callers.spawn(async move {
+                for _ in 0..10 {
+                    let call = batch(id, 250, 1, None);
+                    let receipt = engine.pay_batch(call, Spender::Operator).await.unwrap();
+                    assert_eq!(receipt.final_count, 250);
+                }
+            });
+        }
+    }
+    while let Some(ended) = callers.join_next().await {
+        ended.unwrap();
+    }
+    for node in [&pair.one, &pair.two] {
+        let metrics = node.metrics.render();
+        assert!(metrics.contains("p2p_faults_total 0"), "{metrics}");
+        node.until_channel(id, "as before", |it| it.own_balance == amount(1_000_000)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,7 +7,7 @@ use lockstep_core::ids::ChannelId;
 use lockstep_rpc::backend::Backend;
 use lockstep_rpc::failure::FailureKind;
 use lockstep_rpc::types::{
-    ChannelCall, EventKind, ListEvents, ListPayments, ListReceipts, Text, TowerReceipt,
+    EventKind, ExportProof, ListEvents, ListPayments, ListReceipts, Text, TowerReceipt,
 };
 use lockstep_store::open::Provenance;
 use std::path::PathBuf;
@@ -73,7 +73,7 @@ async fn a_settled_channel_is_kept_for_thirty_days_and_then_only_its_proof_is_le
         node.until_forgotten(gone).await;
         assert!(proof_file(node, gone).exists());
         // Still handed out, to whoever asks for it by its whole id.
-        let call = ChannelCall { channel_id: Text(gone) };
+        let call = ExportProof { channel_id: Text(gone), equivocation: None };
         let proof = node.engine.export_proof(call).await.unwrap();
         assert!(proof.version >= 1);
         assert!(node.knows(stays).await);

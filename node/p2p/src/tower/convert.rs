@@ -23,7 +23,7 @@ use crate::convert::{
 };
 
 /// The form of a request.
-pub(super) fn request_to(request: &Request) -> Body {
+pub fn request_to(request: &Request) -> Body {
     match request {
         Request::Subscribe { slots } => Body::Subscribe(v1::Subscribe { slots: *slots }),
         Request::Put { appointment, access } => Body::Put(v1::Put {
@@ -46,7 +46,7 @@ pub(super) fn request_to(request: &Request) -> Body {
 ///
 /// # Errors
 /// [`Malformed`].
-pub(super) fn request_from(body: Body) -> Result<Option<Request>, Malformed> {
+pub fn request_from(body: Body) -> Result<Option<Request>, Malformed> {
     Ok(Some(match body {
         Body::Subscribe(subscribe) => Request::Subscribe { slots: subscribe.slots },
         Body::Put(put) => Request::Put {
@@ -82,7 +82,7 @@ pub(super) fn request_from(body: Body) -> Result<Option<Request>, Malformed> {
 }
 
 /// The form of a reply. A `Held` answers a `Put` and a `Get` in different forms.
-pub(super) fn reply_to(reply: &Reply, is_put: bool) -> Body {
+pub fn reply_to(reply: &Reply, is_put: bool) -> Body {
     use v1::put_reply::Outcome;
     match reply {
         Reply::Subscribed(subscription) => Body::Subscribed(subscription.to_proto()),
@@ -108,7 +108,7 @@ pub(super) fn reply_to(reply: &Reply, is_put: bool) -> Body {
 ///
 /// # Errors
 /// [`Malformed`].
-pub(super) fn reply_from(body: Body) -> Result<Option<Reply>, Malformed> {
+pub fn reply_from(body: Body) -> Result<Option<Reply>, Malformed> {
     use v1::put_reply::Outcome;
     Ok(Some(match body {
         Body::Subscribed(subscribed) => Reply::Subscribed(Wire::from_proto(subscribed)?),
@@ -147,7 +147,7 @@ pub(super) fn reply_from(body: Body) -> Result<Option<Reply>, Malformed> {
 }
 
 /// The form of what is said unasked.
-pub(super) fn push_to(push: &Push) -> Body {
+pub fn push_to(push: &Push) -> Body {
     match push {
         Push::Heartbeat(heartbeat) => Body::Heartbeat(heartbeat.to_proto()),
         Push::Acted(acted) => Body::Acted(acted.to_proto()),
@@ -552,7 +552,7 @@ fn code_from(code: v1::TowerErrorCode) -> Option<RefusalCode> {
 ///
 /// # Errors
 /// [`Malformed`].
-pub(super) fn push_from(body: &Body) -> Result<Option<Push>, Malformed> {
+pub fn push_from(body: &Body) -> Result<Option<Push>, Malformed> {
     match body {
         Body::Heartbeat(heartbeat) => {
             let heartbeat = Heartbeat::from_proto(heartbeat.clone())?;

@@ -98,6 +98,9 @@ pub struct Transfer {
     pub waits_for: String,
     /// When that is expected on the chain's clock, if it can be read. Units: seconds since 1970.
     pub expected_at: Option<u64>,
+    /// When the money is at its destination, on the chain's clock, if all goes on as it does now. Units: seconds
+    /// since 1970.
+    pub arrives_at: Option<u64>,
     /// Whether nothing more can happen.
     pub is_over: bool,
     /// The transaction that started it.

@@ -7,7 +7,7 @@ use super::channel::{
 };
 use super::payment::{CreateInvoice, Pay, PayBatch};
 use super::peer::{Connect, CreateInvite, PeerCall};
-use super::recovery::{Backup, Recover};
+use super::recovery::{Backup, ExportProof, Recover};
 use super::tower::{AddTower, TowerCall};
 use super::value::AmountText;
 use schemars::JsonSchema;
@@ -56,7 +56,7 @@ pub enum CheckCall {
     /// `lockstep_freezeChannel`.
     FreezeChannel(ChannelCall),
     /// `lockstep_exportProof`.
-    ExportProof(ChannelCall),
+    ExportProof(ExportProof),
     /// `lockstep_backup`.
     Backup(Backup),
     /// `lockstep_recover`.

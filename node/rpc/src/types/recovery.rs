@@ -5,6 +5,16 @@ use super::value::ChannelIdText;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// Asks for the evidence of a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ExportProof {
+    /// Which channel.
+    pub channel_id: ChannelIdText,
+    /// The proof that the counterparty signed two states of one version, not the newest state.
+    pub equivocation: Option<bool>,
+}
+
 /// The evidence of a channel, which anyone can bring to the chain without our software.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

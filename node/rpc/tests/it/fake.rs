@@ -409,7 +409,7 @@ impl Backend for Fake {
         Err(Failure::new(FailureKind::InvoiceExpired, "the invoice expired at 1000"))
     }
 
-    async fn export_proof(&self, call: ChannelCall) -> Answer<Proof> {
+    async fn export_proof(&self, call: ExportProof) -> Answer<Proof> {
         self.ask("export_proof", call);
         Ok(Proof { channel_id: call.channel_id, version: 4, proof: Value::Null })
     }
@@ -531,6 +531,7 @@ fn transfer() -> Transfer {
         state: TransferState::Sent,
         waits_for: "L1 to be final".to_owned(),
         expected_at: None,
+        arrives_at: None,
         is_over: false,
         transaction: None,
     }

@@ -190,6 +190,14 @@ impl MarkFile {
         Ok((marks, book))
     }
 
+    /// The marks that [`MarkFile::open`] would take from this content; `path` is what an error names.
+    ///
+    /// # Errors
+    /// [`MarkFileError`]; none of the operating system.
+    pub fn read(content: &[u8], path: &Path) -> Result<MarkBook, MarkFileError> {
+        Ok(parse(content, path)?.book)
+    }
+
     /// Puts everything appended so far on the disk.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use alloy_primitives::{Address, B256, U256, hex};
 use lockstep_core::{
-    ids::{AccountRef, Domain, Version},
+    ids::{AccountRef, ChannelId, Domain, Version},
     lock::{Lock, MAX_EXPIRY},
     message::SignedState,
     money::{Amount, Net},
@@ -33,16 +33,18 @@ pub(super) struct File {
     calls: Vec<CallText>,
 }
 
+/// Chain and contract.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "kind")]
-enum Chain {
+pub(super) enum Chain {
     Evm { chain_id: u64, contract: Address },
     Starknet { chain_id: B256, hub: B256 },
 }
 
+/// A channel's terms.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct TermsText {
+pub(super) struct TermsText {
     participant1: String,
     participant2: String,
     signer1: Address,
@@ -52,9 +54,10 @@ struct TermsText {
     salt: B256,
 }
 
+/// What is signed, but for the channel's id.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct StateText {
+pub(super) struct StateText {
     version: String,
     kind: u8,
     net: String,
@@ -87,13 +90,9 @@ impl File {
     pub(super) fn of(proof: &Proof) -> Self {
         let Proof { domain, terms, signed } = proof;
         let state = &signed.state;
-        let (chain, to) = match *domain {
-            Domain::Evm { chain_id, contract } => {
-                (Chain::Evm { chain_id, contract }, contract.to_string())
-            }
-            Domain::Starknet { chain_id, hub } => {
-                (Chain::Starknet { chain_id, hub }, hub.to_string())
-            }
+        let to = match *domain {
+            Domain::Evm { contract, .. } => contract.to_string(),
+            Domain::Starknet { hub, .. } => hub.to_string(),
         };
         let call = |call: calls::Call| CallText {
             purpose: call.purpose.to_owned(),
@@ -103,25 +102,10 @@ impl File {
         };
         Self {
             format: FORMAT.to_owned(),
-            chain,
+            chain: Chain::of(*domain),
             channel_id: state.channel_id.0,
-            terms: TermsText {
-                participant1: account_text(terms.participant1),
-                participant2: account_text(terms.participant2),
-                signer1: terms.signer1,
-                signer2: terms.signer2,
-                token: account_text(terms.token),
-                challenge_period: terms.challenge_period,
-                salt: terms.salt,
-            },
-            state: StateText {
-                version: state.version.to_string(),
-                kind: state.kind.number(),
-                net: state.net.get().to_string(),
-                locked1: state.locked1.to_string(),
-                locked2: state.locked2.to_string(),
-                locks_root: state.locks_root,
-            },
+            terms: TermsText::of(terms),
+            state: StateText::of(state),
             locks: signed.locks.iter().map(LockText::of).collect(),
             signature1: hex::encode_prefixed(signed.signature1.0),
             signature2: hex::encode_prefixed(signed.signature2.0),
@@ -134,30 +118,9 @@ impl File {
         if self.format != FORMAT {
             return Err(ProofError::UnknownFormat);
         }
-        let domain = match self.chain {
-            Chain::Evm { chain_id, contract } => Domain::Evm { chain_id, contract },
-            Chain::Starknet { chain_id, hub } => Domain::Starknet { chain_id, hub },
-        };
-        let terms = Terms {
-            participant1: account(&self.terms.participant1, "terms.participant1")?,
-            participant2: account(&self.terms.participant2, "terms.participant2")?,
-            signer1: self.terms.signer1,
-            signer2: self.terms.signer2,
-            token: account(&self.terms.token, "terms.token")?,
-            challenge_period: self.terms.challenge_period,
-            salt: self.terms.salt,
-        };
-        let text = self.state;
-        let kind = StateKind::from_number(text.kind);
-        let state = State {
-            channel_id: lockstep_core::ids::ChannelId(self.channel_id),
-            version: Version(number(&text.version, "state.version")?),
-            kind: kind.ok_or(ProofError::Field { field: "state.kind" })?,
-            net: net(&text.net)?,
-            locked1: amount(&text.locked1, "state.locked1")?,
-            locked2: amount(&text.locked2, "state.locked2")?,
-            locks_root: text.locks_root,
-        };
+        let domain = self.chain.domain();
+        let terms = self.terms.terms()?;
+        let state = self.state.state(ChannelId(self.channel_id))?;
         let locks: Result<Vec<_>, _> = self.locks.into_iter().map(LockText::lock).collect();
         let signed = SignedState {
             state,
@@ -166,6 +129,74 @@ impl File {
             signature2: signature(&self.signature2, "signature2")?,
         };
         Proof::new(domain, terms, signed)
+    }
+}
+
+impl Chain {
+    pub(super) fn of(domain: Domain) -> Self {
+        match domain {
+            Domain::Evm { chain_id, contract } => Self::Evm { chain_id, contract },
+            Domain::Starknet { chain_id, hub } => Self::Starknet { chain_id, hub },
+        }
+    }
+
+    pub(super) fn domain(self) -> Domain {
+        match self {
+            Self::Evm { chain_id, contract } => Domain::Evm { chain_id, contract },
+            Self::Starknet { chain_id, hub } => Domain::Starknet { chain_id, hub },
+        }
+    }
+}
+
+impl TermsText {
+    pub(super) fn of(terms: &Terms) -> Self {
+        Self {
+            participant1: account_text(terms.participant1),
+            participant2: account_text(terms.participant2),
+            signer1: terms.signer1,
+            signer2: terms.signer2,
+            token: account_text(terms.token),
+            challenge_period: terms.challenge_period,
+            salt: terms.salt,
+        }
+    }
+
+    pub(super) fn terms(&self) -> Result<Terms, ProofError> {
+        Ok(Terms {
+            participant1: account(&self.participant1, "terms.participant1")?,
+            participant2: account(&self.participant2, "terms.participant2")?,
+            signer1: self.signer1,
+            signer2: self.signer2,
+            token: account(&self.token, "terms.token")?,
+            challenge_period: self.challenge_period,
+            salt: self.salt,
+        })
+    }
+}
+
+impl StateText {
+    pub(super) fn of(state: &State) -> Self {
+        Self {
+            version: state.version.to_string(),
+            kind: state.kind.number(),
+            net: state.net.get().to_string(),
+            locked1: state.locked1.to_string(),
+            locked2: state.locked2.to_string(),
+            locks_root: state.locks_root,
+        }
+    }
+
+    pub(super) fn state(&self, channel_id: ChannelId) -> Result<State, ProofError> {
+        let kind = StateKind::from_number(self.kind);
+        Ok(State {
+            channel_id,
+            version: Version(number(&self.version, "state.version")?),
+            kind: kind.ok_or(ProofError::Field { field: "state.kind" })?,
+            net: net(&self.net)?,
+            locked1: amount(&self.locked1, "state.locked1")?,
+            locked2: amount(&self.locked2, "state.locked2")?,
+            locks_root: self.locks_root,
+        })
     }
 }
 
@@ -210,7 +241,7 @@ fn account(text: &str, field: &'static str) -> Result<AccountRef, ProofError> {
     }
 }
 
-fn signature(text: &str, field: &'static str) -> Result<StateSignature, ProofError> {
+pub(super) fn signature(text: &str, field: &'static str) -> Result<StateSignature, ProofError> {
     let bytes = hex::decode_to_array(text).map_err(|_| ProofError::Field { field })?;
     Ok(StateSignature(bytes))
 }

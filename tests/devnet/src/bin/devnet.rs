@@ -1,10 +1,12 @@
-//! A local network for people: starts it, says where it is, makes blocks until ctrl-c.
+//! A local network for people and programs: starts it, says where it is, makes blocks.
+//!
+//!   devnet [optimism | arbitrum]     on well-known ports, until ctrl-c; orders may be typed
+//!   devnet optimism --piped          on free ports, told as one line of JSON; ends with its standard input
 
-use lockstep_devnet::optimism::{
-    L1_BRIDGE, L1_CHAIN_ID, L2_CHAIN_ID, Optimism, PORTAL, Ports, SYSTEM_CONFIG,
-};
+use lockstep_devnet::control::{Control, ORDERS, Proposer};
+use lockstep_devnet::optimism::{Optimism, Ports};
 use std::process::ExitCode;
-use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, BufReader};
 
 /// Well-known keys of every local chain; each account holds 10,000 coins on both.
 const ACCOUNTS: [(&str, &str); 2] = [
@@ -18,50 +20,49 @@ const ACCOUNTS: [(&str, &str); 2] = [
     ),
 ];
 
-/// A root is proposed on L1 once in so many ticks, as a real proposer does once an hour.
-const TICKS_PER_ROOT: u64 = 30;
-
 #[tokio::main]
 async fn main() -> ExitCode {
-    let kind = std::env::args().nth(1).unwrap_or_else(|| "optimism".to_owned());
-    match kind.as_str() {
-        "optimism" => {}
-        "arbitrum" => {
-            return tokio::select! {
-                () = lockstep_devnet::arbitrum::live() => ExitCode::FAILURE,
-                _ = tokio::signal::ctrl_c() => ExitCode::SUCCESS,
-            };
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        [] | ["optimism"] => until_interrupted(for_people()).await,
+        ["optimism", "--piped"] => {
+            until_interrupted(piped()).await;
+            ExitCode::SUCCESS
         }
-        _ => {
-            eprintln!("there is no local network of kind {kind}: 'optimism' and 'arbitrum' are");
-            return ExitCode::FAILURE;
+        ["arbitrum"] => until_interrupted(lockstep_devnet::arbitrum::live()).await,
+        _other => {
+            eprintln!("usage: devnet [optimism [--piped] | arbitrum]");
+            ExitCode::FAILURE
         }
     }
-    let network = Optimism::start_at(Ports { l1: 8_545, l2: 9_545 }).await;
-    println!("OP Stack network, real contracts, one L1 block a second (ctrl-c ends it)");
-    println!("  L1      chain {L1_CHAIN_ID}  {}", network.l1.url());
-    println!("  rollup  chain {L2_CHAIN_ID}  {}", network.l2.url());
-    println!("  SystemConfig   {SYSTEM_CONFIG}");
-    println!("  Portal         {PORTAL}");
-    println!("  StandardBridge {L1_BRIDGE}");
-    for (address, key) in ACCOUNTS {
-        println!("  account {address}  key {key}");
-    }
+}
+
+/// What ends by itself has failed; ctrl-c is how it should end.
+async fn until_interrupted(network: impl Future<Output = ()>) -> ExitCode {
     tokio::select! {
-        () = live(network) => ExitCode::FAILURE,
+        () = network => ExitCode::FAILURE,
         _ = tokio::signal::ctrl_c() => ExitCode::SUCCESS,
     }
 }
 
-async fn live(mut network: Optimism) {
-    let mut ticks = 0;
-    loop {
-        network.tick().await;
-        ticks += 1;
-        if ticks % TICKS_PER_ROOT == 0 {
-            let game = network.propose().await;
-            println!("root of rollup block {} proposed: game {}", game.block, game.address);
-        }
-        tokio::time::sleep(Duration::from_secs(1)).await;
+async fn for_people() {
+    let network = Optimism::start_at(Ports { l1: 8_545, l2: 9_545 }).await;
+    let mut control = Control::new(network, Proposer::Steady);
+    println!("OP Stack network, real contracts, one L1 block a second (ctrl-c ends it)");
+    println!("{:#}", control.place());
+    for (address, key) in ACCOUNTS {
+        println!("  account {address}  key {key}");
     }
+    println!("orders: {ORDERS}");
+    control.run(BufReader::new(tokio::io::stdin()).lines()).await;
+    // Without a terminal there are no orders; the network goes on.
+    control.run_alone().await;
+}
+
+async fn piped() {
+    let network = Optimism::start_at(Ports::default()).await;
+    let mut control = Control::new(network, Proposer::Ordered);
+    println!("{}", control.place());
+    control.run(BufReader::new(tokio::io::stdin()).lines()).await;
 }

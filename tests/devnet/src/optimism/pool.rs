@@ -32,6 +32,8 @@ impl Pool {
                 found.extend(of_sender.into_iter().map(|(_, transaction)| transaction));
             }
         }
+        // All are read before the first is dropped: the chain drops with one what depends on it.
+        let mut taken = Vec::new();
         for transaction in found {
             let hash: B256 = parse(&transaction["hash"]);
             let raw = l2.ask("eth_getRawTransactionByHash", json!([hash])).await;
@@ -40,12 +42,14 @@ impl Pool {
                 continue;
             }
             let nonce: U64 = parse(&transaction["nonce"]);
-            let from = parse(&transaction["from"]);
+            let (from, nonce) = (parse(&transaction["from"]), nonce.to::<u64>());
+            taken.push((hash, Waiting { from, nonce, raw: parse(&raw) }));
+        }
+        for (hash, one) in taken {
             l2.ask("anvil_dropTransaction", json!([hash])).await;
-            let (nonce, raw) = (nonce.to::<u64>(), parse(&raw));
             // A replacement takes the place of what it replaces.
-            self.waiting.retain(|old| (old.from, old.nonce) != (from, nonce));
-            self.waiting.push(Waiting { from, nonce, raw });
+            self.waiting.retain(|old| (old.from, old.nonce) != (one.from, one.nonce));
+            self.waiting.push(one);
         }
         self.waiting.sort_by_key(|transaction| transaction.nonce);
     }

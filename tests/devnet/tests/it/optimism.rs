@@ -1,8 +1,13 @@
-use alloy_primitives::{Address, Bytes, U256};
+use alloy::consensus::{SignableTransaction, TxEip1559};
+use alloy::eips::eip2718::Encodable2718;
+use alloy::signers::SignerSync;
+use alloy::signers::local::PrivateKeySigner;
+use alloy_primitives::{Address, Bytes, TxKind, U256};
 use alloy_sol_types::SolCall;
 use lockstep_bridge::optimism::abi::IPortal;
 use lockstep_bridge::optimism::deposit::deposits_of;
-use lockstep_devnet::optimism::{Optimism, PORTAL, ether};
+use lockstep_devnet::optimism::{L2_CHAIN_ID, Optimism, PORTAL, ether};
+use serde_json::json;
 
 const SENDER: Address = Address::repeat_byte(0x51);
 const TARGET: Address = Address::repeat_byte(0x7a);
@@ -42,6 +47,39 @@ async fn a_sequencer_that_stands_still_or_censors_stops_its_own_users_but_not_l1
     let receipt = network.send_l1(SENDER, Some(PORTAL), ether(1), deposit(ether(1))).await;
     assert!(receipt.is_success());
     assert_eq!(network.l2.balance(TARGET).await, ether(1));
+}
+
+#[tokio::test]
+async fn many_transactions_of_one_account_that_wait_together_are_all_included() {
+    let mut network = Optimism::start().await;
+    let wallet = crate::scene::key(0x53);
+    network.l2.set_balance(wallet.address(), ether(10)).await;
+    let mut hashes = Vec::new();
+    for nonce in 0..5 {
+        let raw = transfer(&wallet, nonce, ether(1));
+        let sent = network.l2.ask("eth_sendRawTransaction", json!([raw])).await;
+        hashes.push(serde_json::from_value(sent).unwrap());
+    }
+    network.tick().await;
+    for hash in hashes {
+        assert!(network.l2.landed(hash).await.is_success());
+    }
+    assert_eq!(network.l2.balance(TARGET).await, ether(5));
+}
+
+fn transfer(wallet: &PrivateKeySigner, nonce: u64, value: U256) -> Bytes {
+    let plain = TxEip1559 {
+        chain_id: L2_CHAIN_ID,
+        nonce,
+        gas_limit: 21_000,
+        max_fee_per_gas: 10_000_000_000,
+        max_priority_fee_per_gas: 1,
+        to: TxKind::Call(TARGET),
+        value,
+        ..TxEip1559::default()
+    };
+    let signature = wallet.sign_hash_sync(&plain.signature_hash()).unwrap();
+    plain.into_signed(signature).encoded_2718().into()
 }
 
 #[tokio::test]

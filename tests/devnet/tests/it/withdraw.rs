@@ -27,16 +27,16 @@ fn order(name: u8, amount: U256) -> WithdrawOrder {
     }
 }
 
-fn is_at(stage: WithdrawStage) -> impl Fn(&TransferView) -> bool {
+pub(crate) fn is_at(stage: WithdrawStage) -> impl Fn(&TransferView) -> bool {
     move |view| view.transfer.stage == TransferStage::Withdraw(stage)
 }
 
-fn is_proven(view: &TransferView) -> bool {
+pub(crate) fn is_proven(view: &TransferView) -> bool {
     matches!(view.transfer.stage, TransferStage::Withdraw(WithdrawStage::Proven { .. }))
 }
 
 /// A withdrawal that is final on the rollup. Coin must have come over the bridge first, or L1 could not pay.
-async fn initiated(scene: &mut Scene, name: u8, amount: U256) -> WithdrawOrder {
+pub(crate) async fn initiated(scene: &mut Scene, name: u8, amount: U256) -> WithdrawOrder {
     let terms = scene.terms(name, Address::ZERO);
     let fund = scene.order(0xf0 | name, scene.open(terms, ether(20)), Address::ZERO);
     scene.begin(&fund).await.unwrap();

@@ -1,13 +1,17 @@
 //! P67: no panic on any bytes. Corpora first, then their neighbours by seed, then anything at all.
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use lockstep_fuzz::bend::{any, bend};
 use lockstep_fuzz::hunt::{corpora, corpus, minimise};
-use lockstep_fuzz::inputs;
 use lockstep_fuzz::target::{self, Target};
+use lockstep_fuzz::{inputs, marks};
+use lockstep_proto::v1::{TowerFrame, tower_frame};
+use lockstep_signer::mark::file::{MarkFile, MarkFileError, SyncPolicy};
 use lockstep_sim::rng::Rng;
 use lockstep_sim::stats::Stats;
+use prost::Message;
 
 /// Replays the corpus and past findings, then the corpus' neighbours; a failure names the seed.
 fn sweep(target: &Target) {
@@ -69,6 +73,74 @@ fn p67_no_raw_bytes_make_the_core_panic() {
 #[test]
 fn p67_no_sequence_of_inputs_makes_a_channel_panic_or_break_a_promise() {
     sweep(&target::INPUTS);
+}
+
+#[test]
+fn p60_p67_no_frame_of_a_client_or_a_tower_makes_its_reader_panic() {
+    sweep(&target::TOWER_FRAME);
+}
+
+#[test]
+fn p67_no_row_of_a_tower_makes_its_reader_panic() {
+    sweep(&target::TOWER_ROW);
+}
+
+#[test]
+fn p50_p53_no_content_makes_a_file_of_marks_panic_or_makes_a_mark_up() {
+    sweep(&target::MARKS);
+}
+
+#[test]
+fn p50_a_file_of_marks_that_was_opened_opens_again_with_the_same_marks() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("marks");
+    let known = corpus(&target::MARKS);
+    let bent = (0..200).map(|seed| bend(&known, &mut Rng::new(seed)));
+    let mut opened = 0;
+    for content in known.iter().cloned().chain(bent.map(|plan| marks::forge(&plan))) {
+        std::fs::write(&path, &content).unwrap();
+        let Ok((file, book)) = MarkFile::open(&path, SyncPolicy::OnDemand) else { continue };
+        let found: Vec<_> = book.marks().collect();
+        assert_eq!(found, marks::marks_of(&content).unwrap(), "{content:02x?}");
+        drop(file);
+        let (_, again) = MarkFile::open(&path, SyncPolicy::OnDemand).unwrap();
+        assert_eq!(again.marks().collect::<Vec<_>>(), found, "{content:02x?}");
+        opened += usize::from(!found.is_empty());
+    }
+    assert!(opened >= 20, "only {opened} files had marks");
+}
+
+#[test]
+fn the_corpora_of_towers_and_marks_hold_every_kind() {
+    let frames = corpus(&target::TOWER_FRAME);
+    let bodies = frames.iter().filter_map(|frame| TowerFrame::decode(&frame[..]).ok()?.body);
+    let kinds: BTreeSet<_> = bodies.map(|body| discriminant_name(&body)).collect();
+    let all = "Acted Drop Dropped Error Get GetReply Heartbeat List Listed Proof Prove Put PutReply Subscribe \
+               Subscribed";
+    assert_eq!(kinds.into_iter().collect::<Vec<_>>().join(" "), all);
+    let rows = corpus(&target::TOWER_ROW);
+    let kinds: BTreeSet<u8> = rows.iter().map(|row| row[0]).collect();
+    assert_eq!(kinds.len(), 5, "a kind of row is missing");
+    let forged = corpus(&target::MARKS).into_iter().map(|plan| marks::forge(&plan));
+    let outcomes: BTreeSet<_> = forged.map(|file| outcome(&file)).collect();
+    assert_eq!(
+        outcomes.into_iter().collect::<Vec<_>>(),
+        ["contradiction", "damaged", "marks", "none"]
+    );
+}
+
+fn discriminant_name(body: &tower_frame::Body) -> String {
+    format!("{body:?}").chars().take_while(|c| c.is_alphanumeric()).collect()
+}
+
+fn outcome(file: &[u8]) -> &'static str {
+    match marks::marks_of(file) {
+        Ok(marks) if marks.is_empty() => "none",
+        Ok(_) => "marks",
+        Err(MarkFileError::Damaged { .. }) => "damaged",
+        Err(MarkFileError::Contradiction { .. }) => "contradiction",
+        Err(error) => panic!("{error}"),
+    }
 }
 
 #[test]

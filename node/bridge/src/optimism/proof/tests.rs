@@ -109,3 +109,93 @@ fn a_leaf_inside_of_its_branch_is_handed_over_as_a_node_of_its_own() {
     // Of another key it is none.
     assert_eq!(with_embedded_leaf(B256::with_last_byte(0x43), path.clone()).len(), depth);
 }
+
+/// What an independent implementation makes of a recorded state, as the vector file has it.
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Vector {
+    name: String,
+    block: RecordedBlock,
+    proof: AccountProof,
+    withdrawal: RecordedWithdrawal,
+    expected: Expected,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RecordedBlock {
+    hash: B256,
+    state_root: B256,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RecordedWithdrawal {
+    nonce: String,
+    sender: alloy_primitives::Address,
+    target: alloy_primitives::Address,
+    value: String,
+    gas_limit: String,
+    data: Bytes,
+    withdrawal_hash: B256,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Expected {
+    output_root_proof: ExpectedRoot,
+    output_root: B256,
+    withdrawal_proof: Vec<Bytes>,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ExpectedRoot {
+    version: B256,
+    state_root: B256,
+    message_passer_storage_root: B256,
+    latest_blockhash: B256,
+}
+
+#[test]
+fn p96_every_recorded_withdrawal_is_proven_with_the_bytes_that_an_independent_prover_hands_over() {
+    use crate::optimism::abi::WithdrawalTransaction;
+    use crate::optimism::withdrawal::{output_root, withdrawal_hash};
+    let file = include_str!("../../../../../tests/vectors/optimism-proofs.json");
+    let file: serde_json::Value = serde_json::from_str(file).unwrap();
+    let vectors: Vec<Vector> = serde_json::from_value(file["proofs"].clone()).unwrap();
+    let mut depths = Vec::new();
+    for Vector { name, block, proof, withdrawal, expected } in vectors {
+        let number = |text: &str| text.parse::<U256>().unwrap();
+        let hash = withdrawal_hash(&WithdrawalTransaction {
+            nonce: number(&withdrawal.nonce),
+            sender: withdrawal.sender,
+            target: withdrawal.target,
+            value: number(&withdrawal.value),
+            gasLimit: number(&withdrawal.gas_limit),
+            data: withdrawal.data,
+        });
+        assert_eq!(hash, withdrawal.withdrawal_hash, "{name}");
+        let block = BlockCommitment { hash: block.hash, state_root: block.state_root };
+        let proven = verify(hash, block, &proof).unwrap();
+        let ExpectedRoot { version, state_root, message_passer_storage_root, latest_blockhash } =
+            expected.output_root_proof;
+        let root = OutputRootProof {
+            version,
+            stateRoot: state_root,
+            messagePasserStorageRoot: message_passer_storage_root,
+            latestBlockhash: latest_blockhash,
+        };
+        assert_eq!(proven.root, root, "{name}");
+        assert_eq!(output_root(&proven.root), expected.output_root, "{name}");
+        assert_eq!(proven.path, expected.withdrawal_proof, "{name}");
+        depths.push(proven.path.len());
+        // The same proof for another withdrawal, or in another state, is refused.
+        assert!(verify(B256::repeat_byte(3), block, &proof).is_err(), "{name}");
+        let other = BlockCommitment { state_root: B256::repeat_byte(3), ..block };
+        assert!(verify(hash, other, &proof).is_err(), "{name}");
+    }
+    // A trie of one leaf, of more levels, and one whose leaf is inside of its branch.
+    assert_eq!((depths.len(), depths.first(), depths.last()), (4, Some(&1), Some(&3)));
+    assert!(depths.contains(&2), "{depths:?}");
+}

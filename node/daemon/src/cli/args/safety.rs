@@ -7,9 +7,18 @@ use std::path::PathBuf;
 pub(in crate::cli) struct ExportProof {
     /// The channel's id, or the beginning of it.
     pub(in crate::cli) channel: String,
+    /// The proof that the counterparty signed two states of one version, not the newest state.
+    #[arg(long)]
+    pub(in crate::cli) equivocation: bool,
     /// File to write; without it standard output.
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) to: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(in crate::cli) struct VerifyProof {
+    /// File that `lockstep export-proof` has written, of either kind.
+    pub(in crate::cli) file: PathBuf,
 }
 
 #[derive(Args)]

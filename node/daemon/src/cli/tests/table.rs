@@ -1,12 +1,12 @@
 //! Tables as people see them.
 
-use crate::cli::{channel, payment};
+use crate::cli::{bridge, channel, payment};
 use alloy_primitives::{Address, B256};
 use lockstep_core::ids::{AccountRef, ChannelId, NodeId, PaymentId, Sequence, Side};
 use lockstep_core::money::Amount;
 use lockstep_rpc::types::{
     AmountText, Asset, Channel, ChannelPhase, CloseView, Direction, Payment, PaymentState, Text,
-    Waiting,
+    Transfer, TransferDirection, TransferState, Waiting,
 };
 
 fn coin() -> Asset {
@@ -125,4 +125,32 @@ INDEX  TIME (UTC)           CHANNEL     AMOUNT     STATE   NOTE
 8      2026-11-23 12:00:08  0xabababab  +0.01 ETH  final   coffee
 7      2026-11-23 12:00:07  0xabababab  -0.01 ETH  failed  the invoice is paid";
     assert_eq!(payment::many(&all), expected);
+}
+
+#[test]
+fn a_transfer_says_until_when_its_next_step_takes_and_when_its_money_arrives() {
+    let transfer = |direction, state, waits_for: &str, times: Option<(u64, u64)>| Transfer {
+        transfer_id: Text(B256::repeat_byte(0x1a)),
+        direction,
+        channel_id: None,
+        amount: milli(1_000),
+        asset: coin(),
+        state,
+        waits_for: waits_for.to_owned(),
+        expected_at: times.map(|(expected_at, _)| expected_at),
+        arrives_at: times.map(|(_, arrives_at)| arrives_at),
+        is_over: times.is_none(),
+        transaction: None,
+    };
+    let times = Some((1_795_435_200, 1_795_435_224));
+    let all = [
+        transfer(TransferDirection::Out, TransferState::Proven, "the root to be judged", times),
+        transfer(TransferDirection::In, TransferState::Credited, "nothing", None),
+    ];
+    let expected = "\
+TRANSFER    WAY      AMOUNT  STATE     WAITS FOR              UNTIL (UTC)          ARRIVES (UTC)
+0x1a1a1a1a  to L1    1 ETH   proven    the root to be judged  2026-11-23 12:00:00  2026-11-23 12:00:24
+0x1a1a1a1a  from L1  1 ETH   credited  nothing";
+    assert_eq!(bridge::many(&all), expected);
+    assert!(bridge::many(&[]).contains("No transfers"));
 }

@@ -266,6 +266,7 @@ fn describe(shared: &Shared, view: &TransferView) -> Transfer {
         state,
         waits_for: words(next.waiting).to_owned(),
         expected_at: next.expected_at.map(|time| time.0),
+        arrives_at: next.arrives_at.map(|time| time.0),
         is_over: transfer.is_over(),
         transaction: transfer.key.map(|key| Text(key.tx)),
     }

@@ -1,6 +1,7 @@
 //! Proof files, backups, and what others still know.
 
 use super::{describe, peer};
+use crate::engine::equivocation;
 use crate::engine::event::Event;
 use crate::engine::recovery;
 use crate::engine::registry::Handle;
@@ -9,7 +10,7 @@ use crate::engine::shared::Shared;
 use crate::engine::wording;
 use lockstep_core::message::SignedState;
 use lockstep_rpc::failure::{Failure, FailureKind};
-use lockstep_rpc::types::{Backup, BackupReport, ChannelCall, Proof, Recover, RecoverReport};
+use lockstep_rpc::types::{Backup, BackupReport, ExportProof, Proof, Recover, RecoverReport};
 use lockstep_store::backup::{self, BackupKey};
 use lockstep_store::proof::Proof as ProofFile;
 use std::path::{Path, PathBuf};
@@ -27,8 +28,11 @@ const MAX_RECOVER_MILLIS: u64 = 600_000;
 /// Evidence of a channel, for anybody to bring to the chain.
 pub(super) async fn export_proof(
     shared: &Arc<Shared>,
-    call: &ChannelCall,
+    call: &ExportProof,
 ) -> Result<Proof, Failure> {
+    if call.equivocation.unwrap_or_default() {
+        return export_equivocation(shared, call).await;
+    }
     let handle = match shared.registry.find(call.channel_id.0) {
         Ok(handle) => handle,
         Err(unknown) => return kept_proof(shared, call).await.ok_or(unknown),
@@ -54,13 +58,34 @@ pub(super) async fn export_proof(
 }
 
 /// The proof of a channel that was settled long ago: all that is kept of it.
-async fn kept_proof(shared: &Arc<Shared>, call: &ChannelCall) -> Option<Proof> {
+async fn kept_proof(shared: &Arc<Shared>, call: &ExportProof) -> Option<Proof> {
     let path = proof_path(&shared.settings.data_dir, call.channel_id.0);
     let read = tokio::task::spawn_blocking(move || ProofFile::import(&path)).await;
     let file = read.ok()?.ok()?;
     let proof = serde_json::from_str(&file.to_json().ok()?).ok()?;
     let version = file.signed().state.version.0;
     Some(Proof { channel_id: call.channel_id, version, proof })
+}
+
+/// The proof that the counterparty signed two states of one version: from the journal, or from the file that is left of
+/// a channel that was settled long ago.
+async fn export_equivocation(shared: &Arc<Shared>, call: &ExportProof) -> Result<Proof, Failure> {
+    let channel_id = call.channel_id.0;
+    let found = match shared.registry.find(channel_id) {
+        Ok(handle) => equivocation::of_channel(shared, &handle).await?,
+        Err(unknown) => Some(equivocation::of_file(shared, channel_id).await.ok_or(unknown)?),
+    };
+    let found = found.ok_or_else(|| {
+        let message = "the counterparty has not signed two states of one version in this channel";
+        Failure::new(FailureKind::WrongPhase, message).safe("there is nothing to prove")
+    })?;
+    let json = found
+        .to_json()
+        .map_err(|error| Failure::new(FailureKind::Internal, wording::chain_of(&error)))?;
+    let proof = serde_json::from_str(&json)
+        .map_err(|error| Failure::new(FailureKind::Internal, error.to_string()))?;
+    let version = found.states().first.version.0;
+    Ok(Proof { channel_id: call.channel_id, version, proof })
 }
 
 /// Where a backup would be written.

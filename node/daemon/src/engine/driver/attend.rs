@@ -1,5 +1,6 @@
 //! What a driver does about each event.
 
+use super::newest::newest_only;
 use super::{Driver, StepError};
 use crate::engine::alarms;
 use crate::engine::event::{Barrier, Event};
@@ -9,7 +10,7 @@ use lockstep_chain::submitter::SubmitterEvent;
 use lockstep_core::chain::{ChainEvent, ChainFact, EventPosition, Evidence, StoredPoint};
 use lockstep_core::error::{ErrorClass, ProtocolError};
 use lockstep_core::input::{Command, Input};
-use lockstep_core::message::{PeerMessage, SignedState};
+use lockstep_core::message::SignedState;
 use lockstep_core::time::{BlockPoint, Finality};
 use lockstep_core::update::MAX_PENDING_UPDATES;
 use lockstep_p2p::{Received, Session, SessionId};
@@ -243,10 +244,9 @@ impl Driver {
         self.publish();
     }
 
-    /// Messages of the counterparty. Of several proposals the newest is enough, since each covers all that
-    /// came since its base; the same holds for acceptances (spec §2).
+    /// Messages of the counterparty, without those that a later one makes needless.
     async fn take_messages(&mut self, messages: Vec<Received>) {
-        for received in newest_only(messages) {
+        for received in newest_only(messages, |received| (received.session, &received.message)) {
             let Received { session, message, credit, .. } = received;
             // What a former link brought is said again on this one.
             if self.link.as_ref().is_none_or(|link| link.id() != session) {
@@ -346,31 +346,6 @@ impl Driver {
         let held: usize = self.held.iter().map(|order: &PayOrder| order.actions.len()).sum();
         held <= MAX_PENDING_UPDATES
     }
-}
-
-/// Drops proposals and acceptances that a later one of the same session makes needless.
-fn newest_only(messages: Vec<Received>) -> Vec<Received> {
-    let last = |is_kind: fn(&PeerMessage) -> bool| {
-        messages.iter().rposition(|received| is_kind(&received.message))
-    };
-    let is_proposal = |message: &PeerMessage| matches!(message, PeerMessage::Propose { .. });
-    let is_acceptance = |message: &PeerMessage| matches!(message, PeerMessage::Accept { .. });
-    let (proposal, acceptance) = (last(is_proposal), last(is_acceptance));
-    messages
-        .into_iter()
-        .enumerate()
-        .filter(|(place, received)| {
-            let last = if is_proposal(&received.message) {
-                proposal
-            } else if is_acceptance(&received.message) {
-                acceptance
-            } else {
-                None
-            };
-            last.is_none_or(|last| *place >= last)
-        })
-        .map(|(_, received)| received)
-        .collect()
 }
 
 pub(super) fn reply<T>(answer: oneshot::Sender<Result<T, Failure>>, result: Result<T, Failure>) {

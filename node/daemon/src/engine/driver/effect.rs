@@ -3,6 +3,7 @@
 use super::Driver;
 use crate::chain::{Revealed, call_budget};
 use crate::engine::alarms::{self, AlarmKind};
+use crate::engine::equivocation;
 use crate::engine::event::Event;
 use crate::engine::opening;
 use crate::engine::wording;
@@ -290,9 +291,10 @@ impl Driver {
                 let version = proof.first.version;
                 tracing::error!(%channel_id, %version, "the counterparty signed two states of one version");
                 let message = format!(
-                    "the counterparty signed two states of version {version}. The proof is kept, nothing more \
-                     is signed in this channel; close it with `lockstep force-close`"
+                    "the counterparty signed two states of version {version}. `lockstep export-proof --equivocation` \
+                     gives the proof, nothing more is signed in this channel; close it with `lockstep force-close`"
                 );
+                equivocation::found(&self.shared, &self.channel.parts().setup, **proof);
                 self.shared.alarm(AlarmKind::Equivocation, Some(channel_id), message);
             }
             Notice::Restored { reason } => {

@@ -3,11 +3,17 @@
 use super::{Checked, report, works};
 use crate::engine::backend::{guide, tower};
 use crate::engine::shared::Shared;
-use lockstep_rpc::types::{AddTower, Backup, ChannelCall, Recover, TowerCall};
+use lockstep_rpc::types::{AddTower, Backup, ExportProof, Recover, TowerCall};
 use std::sync::Arc;
 
-pub(super) async fn export_proof(shared: &Arc<Shared>, call: &ChannelCall) -> Checked {
+pub(super) async fn export_proof(shared: &Arc<Shared>, call: &ExportProof) -> Checked {
     let proof = guide::export_proof(shared, call).await?;
+    if call.equivocation.unwrap_or_default() {
+        return works([format!(
+            "the proof that the counterparty signed two states of version {} is written out, for anybody to check",
+            proof.version
+        )]);
+    }
     works([format!(
         "version {} is written out with both signatures, ready for anybody to bring to the chain",
         proof.version
