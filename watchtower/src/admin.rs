@@ -54,6 +54,7 @@ impl Counters {
                 let mut alarms = self.alarms.lock().unwrap_or_else(PoisonError::into_inner);
                 *alarms = alarms.saturating_add(1);
             }
+            News::EscapeWorks { .. } => {}
         }
     }
 }
@@ -136,6 +137,9 @@ impl Admin {
             if writeln!(troubles, "chain {id} {what}").is_err() {
                 break;
             }
+        }
+        if self.boards.iter().any(Board::is_escape_failing) {
+            troubles.push_str("an answer does not get through L1\n");
         }
         if troubles.is_empty() {
             Answer::text("200 OK", "ok\n".to_owned())

@@ -264,8 +264,14 @@ fn serve(args: &Args, config: &Config) -> Result<Value, Failure> {
 
 /// Asks the running tower.
 fn ask(args: &Args, config: &Config, path: &str) -> Result<Value, Failure> {
-    let file = token_path(&args.data_dir);
-    let token = fs::read_to_string(&file).map_err(|error| Failure::disk("read", &file, &error))?;
+    let token = match fs::read_to_string(token_path(&args.data_dir)) {
+        Ok(token) => token,
+        // The address is no secret, and stays while the tower is down.
+        Err(_) if path == "/info" && address_path(&args.data_dir).exists() => {
+            return info_of_file(args);
+        }
+        Err(error) => return Err(no_token(&args.data_dir, &error)),
+    };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -276,17 +282,46 @@ fn ask(args: &Args, config: &Config, path: &str) -> Result<Value, Failure> {
         // The address does not change while the tower is down.
         Err(_) if path == "/info" => return info_of_file(args),
         Err(error) => {
-            let message = format!("no tower answers at {}: {}", config.admin, error.kind());
+            let message = format!(
+                "no tower answers at {}: {}. Start it with `lockstep-watchtower run`, or name where it answers with \
+                 --admin",
+                config.admin,
+                error.kind()
+            );
             return Err(Failure { class: ErrorClass::Transient, message });
         }
     };
     serde_json::from_str(&answer).map_err(|error| Failure::of(ErrorClass::Fatal, &error))
 }
 
+/// Why a tower can't be asked, and what to do about it.
+fn no_token(dir: &Path, error: &io::Error) -> Failure {
+    let place = dir.display();
+    if error.kind() == io::ErrorKind::PermissionDenied {
+        return Failure::refused(format!(
+            "the tower in {place} is another user's: ask as the user that runs it, such as with `sudo -u`"
+        ));
+    }
+    if !seed_path(dir).exists() {
+        return Failure::refused(format!(
+            "there is no tower in {place}: name its folder with --data-dir, or make one with `lockstep-watchtower init`"
+        ));
+    }
+    Failure::refused(format!(
+        "{} can't be read: {}. Restore it from the folder's copy, or stop the tower, write a new token of your own to it, \
+         and start the tower again",
+        token_path(dir).display(),
+        error.kind()
+    ))
+}
+
 fn info_of_file(args: &Args) -> Result<Value, Failure> {
     let file = address_path(&args.data_dir);
-    let address = fs::read_to_string(&file)
-        .map_err(|_| Failure::refused("the tower has not run yet: its address comes with `run`"))?;
+    let address = fs::read_to_string(&file).map_err(|_| {
+        Failure::refused(
+            "the tower has not run yet: its address comes with `lockstep-watchtower run`",
+        )
+    })?;
     Ok(json!({ "address": address.trim() }))
 }
 

@@ -34,7 +34,7 @@ mod pace;
 mod promise;
 mod refusal;
 
-use closing::Closing;
+use closing::{Closing, Place};
 use pace::Pace;
 use refusal::Stop;
 
@@ -181,20 +181,29 @@ impl Intake {
             return Err(RefusalCode::ChannelClosed.into());
         }
         let locks = appointment.sealed_locks.clone();
-        let (record, is_changed) = match &view.record {
+        let (record, is_changed, closing) = match &view.record {
             Some(held) if held.appointment.state.version >= appointment.state.version => {
                 self.check_access(&access, TowerAction::Watch, account, held)?;
-                self.refreshed(scene, held).await?
+                let (record, is_changed) = self.refreshed(scene, held).await?;
+                (record, is_changed, None)
             }
             known => {
                 let known = known.as_ref();
-                (self.newer(scene, account, appointment.clone(), &access, known).await?, true)
+                let newer = self.newer(scene, account, appointment.clone(), &access, known).await?;
+                (newer.record, true, newer.closing)
             }
         };
         let is_same = digest_of(&record.appointment) == digest_of(&appointment);
         let receipt = self.promise(scene, &view, &record, access.side)?;
         let kept = is_changed.then_some((&record, is_same.then_some(locks)));
         self.keep((account, head), &view, access.side, kept, &receipt).await?;
+        if let Some((recheck, place)) = closing {
+            place.keep();
+            // A watch that is behind finds the close by itself.
+            if scene.rechecks.try_send(recheck).is_err() {
+                tracing::debug!("the watch is behind");
+            }
+        }
         if is_same {
             return Ok(Reply::Promised(receipt));
         }
@@ -211,7 +220,7 @@ impl Intake {
         appointment: Appointment,
         access: &Access,
         held: Option<&Record>,
-    ) -> Result<Record, Stop> {
+    ) -> Result<Newer<'_>, Stop> {
         let bounds = PeriodBounds { minimum: self.policy.min_window_secs, maximum: u32::MAX };
         let checked: CheckedAppointment =
             appointment.check(bounds, held.map(|record| record.keys))?;
@@ -219,28 +228,28 @@ impl Intake {
         self.check_access(access, TowerAction::Watch, account, &fresh)?;
         let Some(held) = held.filter(|held| !held.is_chain_news) else {
             let seen: Look = look(&scene.endpoints, &scene.contracts, &fresh.appointment).await?;
-            if let Some((version, closes_at)) = seen.closing {
-                let channel_id = fresh.appointment.state.channel_id;
-                if !self.closing.admits(channel_id, access.side, closes_at, seen.now) {
+            let closing = match seen.closing {
+                Some((version, closes_at)) => {
+                    let channel_id = fresh.appointment.state.channel_id;
+                    let close = (channel_id, closes_at, access.side);
                     // Without a time for another try: the client goes on with its other channels.
-                    return Err(RefusalCode::RateLimited.into());
+                    let place = self.closing.admits(account, close, seen.now);
+                    let place = place.ok_or(RefusalCode::RateLimited)?;
+                    Some((Recheck { channel_id, version, closes_at }, place))
                 }
-                let recheck = Recheck { channel_id, version, closes_at };
-                // A watch that is behind finds the close by itself.
-                if scene.rechecks.try_send(recheck).is_err() {
-                    tracing::debug!("the watch is behind");
-                }
-            }
-            return Ok(Record {
+                None => None,
+            };
+            let record = Record {
                 withdraw_version: seen.withdraw_version,
                 // While it closes, every state is played.
                 is_chain_news: seen.closing.is_some(),
                 insured: held.map_or(Amount::ZERO, |held| held.insured),
                 ..fresh
-            });
+            };
+            return Ok(Newer { record, closing });
         };
         let Record { withdraw_version, insured, .. } = *held;
-        Ok(Record { withdraw_version, insured, ..fresh })
+        Ok(Newer { record: Record { withdraw_version, insured, ..fresh }, closing: None })
     }
 
     /// What is held, after another look where something has happened on the chain, and whether that
@@ -325,6 +334,13 @@ impl Intake {
         let later = Stop::Refused(TowerRefusal::later(RefusalCode::NoProof, 60));
         self.proofs.prove(channel_id).map(|proof| Reply::Proof(Box::new(proof))).ok_or(later)
     }
+}
+
+/// A state that is newer than what is held.
+struct Newer<'a> {
+    record: Record,
+    /// Where it closes: what the watch must hear once it is kept, and the place that it takes.
+    closing: Option<(Recheck, Place<'a>)>,
 }
 
 fn digest_of(appointment: &Appointment) -> Digest {

@@ -29,8 +29,13 @@ pub enum News {
         before: BlockTimestamp,
     },
     /// An answer that must go through L1 does not get through: no endpoint of L1 answers, the rollup's contracts there
-    /// are not what they should be, or the call is refused.
+    /// are not what they should be, or the call is refused or too dear. It stands until [`Self::EscapeWorks`].
     EscapeFails {
+        /// The rollup.
+        chain_id: u64,
+    },
+    /// Nothing that must go through L1 is held up any more.
+    EscapeWorks {
         /// The rollup.
         chain_id: u64,
     },
@@ -57,11 +62,6 @@ impl Cause {
         Self { endpoint: Some(endpoint), ..cause }
     }
 
-    /// No way through L1.
-    pub(crate) fn escape() -> Self {
-        Self { kind: "escapeFails", channel_id: None, endpoint: None }
-    }
-
     /// What an alarm of the chain side is about.
     pub fn of(alarm: &Alarm) -> Self {
         let plain = |kind| Self { kind, channel_id: None, endpoint: None };
@@ -83,6 +83,7 @@ impl Cause {
             Alarm::CloseMayComeBack { channel_id } => channel("closeMayComeBack", channel_id),
             Alarm::ChainStandsStill { .. } => plain("chainStandsStill"),
             Alarm::BudgetReached { key, .. } => channel("budgetReached", &key.channel_id),
+            Alarm::PaymentOverBudget { .. } => plain("paymentOverBudget"),
             Alarm::AccountEmpty { .. } => plain("accountEmpty"),
             Alarm::ReserveLow { .. } => plain("reserveLow"),
             Alarm::StoreFailed { .. } => plain("storeFailed"),

@@ -15,7 +15,11 @@ use thiserror::Error;
 
 use crate::holding::Holding;
 
-/// The form of records, references, accounts and closes that this version writes.
+mod close;
+
+pub use close::{KeptClose, SeenClose};
+
+/// The form of records, references and accounts that this version writes.
 const FORM: u8 = 1;
 
 /// A row that does not mean anything: damaged, or of a newer version.
@@ -307,43 +311,6 @@ impl Account {
     }
 }
 
-/// A close that was seen and is not over: kept before anything is done about it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SeenClose {
-    /// The version that would be settled.
-    pub version: Version,
-    /// When.
-    pub closes_at: BlockTimestamp,
-    /// The transaction; zero where only the stored status shows the close.
-    pub transaction: B256,
-}
-
-impl SeenClose {
-    /// The bytes of a close.
-    pub fn encode(&self) -> Vec<u8> {
-        let mut out = Writer::new();
-        out.number(self.version.0);
-        out.number(self.closes_at.0);
-        out.bytes(&self.transaction.0);
-        out.0
-    }
-
-    /// The close of bytes.
-    ///
-    /// # Errors
-    /// [`Unreadable`].
-    pub fn decode(bytes: &[u8]) -> Result<Self, Unreadable> {
-        let mut row = Reader::new(bytes)?;
-        let close = Self {
-            version: Version(row.number()?),
-            closes_at: BlockTimestamp(row.number()?),
-            transaction: B256::new(row.take()?),
-        };
-        row.end()?;
-        Ok(close)
-    }
-}
-
 /// The channel that a record is about.
 pub(crate) fn channel_of(record: &Record) -> ChannelId {
     record.appointment.state.channel_id
@@ -353,7 +320,11 @@ struct Writer(Vec<u8>);
 
 impl Writer {
     fn new() -> Self {
-        Self(vec![FORM])
+        Self::of_form(FORM)
+    }
+
+    fn of_form(form: u8) -> Self {
+        Self(vec![form])
     }
 
     fn bytes(&mut self, bytes: &[u8]) {
@@ -384,9 +355,14 @@ struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
     fn new(bytes: &'a [u8]) -> Result<Self, Unreadable> {
+        let (form, row) = Self::of_any_form(bytes)?;
+        if form == FORM { Ok(row) } else { Err(Unreadable) }
+    }
+
+    fn of_any_form(bytes: &'a [u8]) -> Result<(u8, Self), Unreadable> {
         let mut row = Self(bytes);
         let [form] = row.take()?;
-        if form == FORM { Ok(row) } else { Err(Unreadable) }
+        Ok((form, row))
     }
 
     fn take<const N: usize>(&mut self) -> Result<[u8; N], Unreadable> {

@@ -358,6 +358,9 @@ fn herald(counters: &Arc<Counters>, webhook: Option<Webhook>) -> Herald {
             News::EscapeFails { chain_id } => {
                 tracing::error!(chain_id, "an answer does not get through L1");
             }
+            News::EscapeWorks { chain_id } => {
+                tracing::info!(chain_id, "nothing is held up on its way through L1 any more");
+            }
             News::Chain(alarm) => tracing::warn!(?alarm, "the chain side needs attention"),
         }
     })

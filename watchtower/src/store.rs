@@ -17,7 +17,7 @@ use thiserror::Error;
 use tokio::sync::oneshot;
 
 use crate::holding::Holding;
-use crate::record::{Account, Record, Reference, SeenClose, Unreadable};
+use crate::record::{Account, KeptClose, Record, Reference, Unreadable};
 use crate::seal::{RowKey, SealError};
 
 mod duty;
@@ -291,13 +291,13 @@ impl TowerStore {
     ///
     /// # Errors
     /// [`TowerStoreError`].
-    pub async fn closes(&self) -> Result<Vec<(ChannelId, SeenClose)>, TowerStoreError> {
+    pub async fn closes(&self) -> Result<Vec<(ChannelId, KeptClose)>, TowerStoreError> {
         let prefix = Kind::Close.key(&[]);
         let rows = self.read(move |engine| engine.scan(Table::Appointment, &prefix)).await?;
         let mut closes = Vec::with_capacity(rows.len());
         for (key, value) in rows {
             let id = key.last_chunk::<32>().ok_or(TowerStoreError::Unreadable(Unreadable))?;
-            let close = SeenClose::decode(&self.key.open(&key, &value)?)?;
+            let close = KeptClose::decode(&self.key.open(&key, &value)?)?;
             closes.push((ChannelId((*id).into()), close));
         }
         Ok(closes)
@@ -379,7 +379,7 @@ impl TowerStore {
     pub async fn put_close(
         &self,
         channel_id: ChannelId,
-        close: &SeenClose,
+        close: &KeptClose,
     ) -> Result<(), TowerStoreError> {
         let mut set = WriteSet::default();
         self.put(&mut set, Kind::Close.key(&[&channel_id.0.0]), &close.encode())?;

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use alloy_primitives::{Address, B256};
+use lockstep_bridge::way::{Gate, Way};
 use lockstep_chain::call::Contracts;
 use lockstep_chain::endpoints::Endpoints;
 use lockstep_chain::error::ChainError;
@@ -38,7 +39,6 @@ mod sweep;
 use armed::{Armed, Shown};
 pub use board::Board;
 pub use escape::EscapeSetup;
-use escape::Way;
 use sweep::Sweep;
 
 /// Polls between two looks at the gas reserve.
@@ -117,6 +117,7 @@ pub struct Watch {
     news: mpsc::Sender<News>,
     polls: u32,
     way: Option<Way>,
+    gate: Gate,
     sweep: Sweep,
     /// When each alarm came up last, so that one that lasts is told once.
     raised: BTreeMap<Cause, u32>,
@@ -147,7 +148,7 @@ impl Watch {
         let way = match escape {
             Some(setup) => {
                 let pause = Duration::from_millis(endpoints.profile().poll_millis);
-                Some(Way::start(setup, &store, store.entries().await?, pause)?)
+                Some(setup.start(&store, store.entries().await?, pause)?)
             }
             None => None,
         };
@@ -170,6 +171,7 @@ impl Watch {
             news,
             polls: 0,
             way,
+            gate: Gate::default(),
             sweep: Sweep::default(),
             raised: BTreeMap::new(),
             reserve: Amount::ZERO,
@@ -195,7 +197,10 @@ impl Watch {
     async fn resume(&mut self) -> Result<(), WatchError> {
         for (channel_id, close) in self.store.closes().await? {
             if let Some(record) = self.record(channel_id).await? {
-                self.arm(channel_id, Shown::first(close), &record, close.closes_at);
+                self.arm(channel_id, Shown::kept(&close), &record, close.first_seen);
+                if let Some(armed) = self.closes.get_mut(&channel_id) {
+                    armed.first_seen_on_l1 = close.first_seen_on_l1;
+                }
             }
         }
         let mut orders = Vec::new();

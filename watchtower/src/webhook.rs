@@ -128,6 +128,7 @@ fn said(news: &News) -> Option<Value> {
             json!({ "kind": "halfOfWindow", "channelId": id(channel_id), "before": before.0 })
         }
         News::EscapeFails { chain_id } => json!({ "kind": "escapeFails", "chainId": chain_id }),
+        News::EscapeWorks { chain_id } => json!({ "kind": "escapeWorks", "chainId": chain_id }),
         News::Chain(alarm) => {
             let Cause { kind, channel_id, endpoint } = Cause::of(alarm);
             json!({

@@ -49,6 +49,7 @@ use futures::future::BoxFuture;
 use lockstep_chain::endpoints::Endpoints;
 use lockstep_core::transfer::{TransferRecord, TransferStage};
 use site::Site;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use submission::HeadRoom;
 
 /// One Arbitrum chain and the L1 that it settles on.
@@ -58,13 +59,15 @@ pub struct Arbitrum {
     l1: Reader,
     l2: Reader,
     room: HeadRoom,
+    /// Where the contracts were when a call was forced last; see [`Self::known_site`].
+    known: Arc<Mutex<Option<Site>>>,
 }
 
 impl Arbitrum {
     /// With the endpoints of both chains.
     pub fn new(network: BridgeNetwork, l1: Endpoints, l2: Endpoints) -> Self {
         let (l1, l2) = (Reader::new(Layer::L1, l1), Reader::new(Layer::L2, l2));
-        Self { network, l1, l2, room: HeadRoom::default() }
+        Self { network, l1, l2, room: HeadRoom::default(), known: Arc::default() }
     }
 
     /// The same with other head room over today's fees.
@@ -82,6 +85,29 @@ impl Arbitrum {
         Site::read(&self.l1, &self.network).await
     }
 
+    /// The same as it was read before: a dozen reads for each of many calls that go through L1 would take longer than
+    /// they have. Forgotten as soon as one of them fails.
+    async fn known_site(&self) -> Result<Site, BridgeError> {
+        if let Some(site) = *self.lock_known() {
+            return Ok(site);
+        }
+        let site = self.site().await?;
+        *self.lock_known() = Some(site);
+        Ok(site)
+    }
+
+    fn lock_known(&self) -> MutexGuard<'_, Option<Site>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The outcome of what went by [`Self::known_site`].
+    fn noted<T>(&self, outcome: Result<T, BridgeError>) -> Result<T, BridgeError> {
+        if outcome.is_err() {
+            *self.lock_known() = None;
+        }
+        outcome
+    }
+
     async fn check_all(&self) -> Result<(), BridgeError> {
         self.l1.check_chain(self.network.l1_chain_id).await?;
         self.l2.check_chain(self.network.l2_chain_id).await?;
@@ -92,7 +118,9 @@ impl Arbitrum {
                 return Err(BridgeError::OtherCode { address, pinned, found });
             }
         }
-        self.site().await.map(|_| ())
+        let site = self.site().await?;
+        *self.lock_known() = Some(site);
+        Ok(())
     }
 }
 
@@ -141,12 +169,12 @@ impl Rollup for Arbitrum {
     }
 
     fn force<'a>(&'a self, order: &'a ForceOrder) -> BoxFuture<'a, Result<Call, BridgeError>> {
-        Box::pin(self.order_force(order))
+        Box::pin(async move { self.noted(self.order_force(order).await) })
     }
 
     fn hurry(&self, l1_tx: B256) -> BoxFuture<'_, Result<Option<Call>, BridgeError>> {
         Box::pin(async move {
-            Ok(match self.inclusion(l1_tx).await? {
+            Ok(match self.noted(self.inclusion(l1_tx).await)? {
                 Inclusion::Due(call) => Some(call),
                 Inclusion::Unsent | Inclusion::Read | Inclusion::TooSoon { .. } => None,
             })

@@ -239,6 +239,14 @@ pub enum BridgeError {
         /// As the bridge allows.
         most: u64,
     },
+    /// L1 has refused a call as often as it is tried.
+    #[error(
+        "L1 has refused a forced call {attempts} times: it is not tried again, somebody must look"
+    )]
+    ForceRefused {
+        /// How often it was tried.
+        attempts: u8,
+    },
     /// The name stands for another transfer.
     #[error("this name stands for another transfer already: choose a new one")]
     OtherTransfer,
@@ -305,6 +313,7 @@ impl BridgeError {
             | Self::Decimals(_)
             | Self::NoForce
             | Self::TooLargeToForce { .. }
+            | Self::ForceRefused { .. }
             | Self::OtherTransfer => ErrorClass::Refused,
         }
     }

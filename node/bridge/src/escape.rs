@@ -5,7 +5,7 @@
 
 use crate::error::BridgeError;
 use crate::order::ForceOrder;
-use crate::port::Postman;
+use crate::port::{Outpost, Postman};
 use crate::rollup::Rollup;
 use crate::step::{Call, Layer, StepKind};
 use alloy_primitives::{Address, B256, Bytes};
@@ -16,12 +16,15 @@ use lockstep_chain::submitter::{Submitter, SubmitterEvent};
 use lockstep_core::entry::{BridgeCall, Entry, EntryCall, EntryId, EntryStage};
 use lockstep_core::ids::{AccountRef, ChainRef};
 use lockstep_core::money::Amount;
+use lockstep_core::time::BlockTimestamp;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 /// How often a call that L1 has refused is tried.
 const MAX_ATTEMPTS: u8 = 4;
+/// Calls about which L1 is asked in one step.
+const MOST_ASKED: usize = 8;
 
 /// A call that is owed on the rollup.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +35,28 @@ pub struct Owed {
     pub data: Bytes,
     /// Gas that it takes at most, should the rollup not answer an estimate.
     pub usual_gas: u64,
+    /// Until when it must be there; far away where it may come at any time.
+    pub deadline: BlockTimestamp,
+}
+
+/// A call and how it goes with it.
+#[derive(Clone, Debug)]
+struct Going {
+    call: Owed,
+    /// The round in which it was last looked after; zero before the first.
+    round: u64,
+    /// Whether something stood in its way then.
+    is_troubled: bool,
+}
+
+/// What a look at one call came to.
+enum Look {
+    /// It is on its way; nothing was asked.
+    Waits,
+    /// L1 or the rollup was asked about it.
+    Asked(Result<(), BridgeError>),
+    /// It was refused as often as it is tried.
+    GivenUp,
 }
 
 /// The calls that go through L1.
@@ -39,7 +64,8 @@ pub struct Escape<P> {
     rollup: Arc<dyn Rollup>,
     postman: P,
     payer: Address,
-    owed: BTreeMap<B256, Owed>,
+    owed: BTreeMap<B256, Going>,
+    rounds: u64,
 }
 
 impl<P> fmt::Debug for Escape<P> {
@@ -51,14 +77,17 @@ impl<P> fmt::Debug for Escape<P> {
 impl<P: Postman> Escape<P> {
     /// By an account of L1 that pays.
     pub fn new(rollup: Arc<dyn Rollup>, postman: P, payer: Address) -> Self {
-        Self { rollup, postman, payer, owed: BTreeMap::new() }
+        Self { rollup, postman, payer, owed: BTreeMap::new(), rounds: 0 }
     }
 
-    /// From now on a call goes through L1; whether that is new. One name is one call.
+    /// From now on a call goes through L1; whether that is new. One name is one call; its deadline only moves down.
     pub fn owe(&mut self, name: B256, call: Owed) -> bool {
-        let is_new = !self.owed.contains_key(&name);
-        self.owed.entry(name).or_insert(call);
-        is_new
+        if let Some(known) = self.owed.get_mut(&name) {
+            known.call.deadline = known.call.deadline.min(call.deadline);
+            return false;
+        }
+        self.owed.insert(name, Going { call, round: 0, is_troubled: false });
+        true
     }
 
     /// Whether a call is owed under this name.
@@ -81,49 +110,95 @@ impl<P: Postman> Escape<P> {
         self.owed.is_empty()
     }
 
-    /// Does what is due for each call. Trouble with one keeps no other; it is given back by its name.
-    pub async fn step(&self) -> Vec<(B256, BridgeError)> {
+    /// Whether something stood in the way of any call when it was last looked after.
+    pub fn is_troubled(&self) -> bool {
+        self.owed.values().any(|going| going.is_troubled)
+    }
+
+    /// Does what is due for the calls that were waiting longest, the next deadline first: a few at a time, so that many
+    /// of them keep L1's endpoints and its clock from nobody. Trouble with one keeps no other; it is given back by its
+    /// name.
+    pub async fn step(&mut self) -> Vec<(B256, BridgeError)> {
+        self.rounds = self.rounds.saturating_add(1);
+        let mut order: Vec<_> =
+            self.owed.iter().map(|(name, going)| (going.rank(), *name)).collect();
+        order.sort_unstable();
         let mut troubles = Vec::new();
-        for (name, call) in &self.owed {
-            if let Err(error) = self.advance(*name, call).await {
-                troubles.push((*name, error));
+        let mut asked = 0_usize;
+        for (_, name) in order {
+            if asked >= MOST_ASKED {
+                break;
             }
+            let Some(call) = self.owed.get(&name).map(|going| going.call.clone()) else { continue };
+            let outcome = match self.advance(name, &call).await {
+                Look::Waits => Ok(()),
+                Look::GivenUp => Err(BridgeError::ForceRefused { attempts: MAX_ATTEMPTS }),
+                Look::Asked(outcome) => {
+                    asked = asked.saturating_add(1);
+                    if let Some(going) = self.owed.get_mut(&name) {
+                        going.round = self.rounds;
+                    }
+                    outcome
+                }
+            };
+            if let Some(going) = self.owed.get_mut(&name) {
+                going.is_troubled = outcome.is_err();
+            }
+            troubles.extend(outcome.err().map(|error| (name, error)));
         }
         troubles
     }
 
-    async fn advance(&self, name: B256, owed: &Owed) -> Result<(), BridgeError> {
+    async fn advance(&self, name: B256, owed: &Owed) -> Look {
         for attempt in 0..MAX_ATTEMPTS {
             let id = EntryId::bridge(name, StepKind::Force.number(), attempt);
-            let Some(entry) = self.postman.entry(id).await? else {
-                let Owed { to, data, usual_gas } = owed.clone();
-                let order = ForceOrder { payer: self.payer, to, data, usual_gas };
-                let call = self.rollup.force(&order).await?;
-                self.postman.send(id, self.payer, &call).await?;
-                return Ok(());
+            let entry = match self.postman.entry(id).await {
+                Ok(Some(entry)) => entry,
+                Ok(None) => return Look::Asked(self.send(id, owed).await),
+                Err(error) => return Look::Asked(Err(error)),
             };
             match entry.stage() {
                 // It is on its way.
-                EntryStage::Wanted | EntryStage::Signed(_) => return Ok(()),
+                EntryStage::Wanted | EntryStage::Signed(_) => return Look::Waits,
                 EntryStage::Included { tx, .. } | EntryStage::Done { tx, .. } => {
                     return self.hurry(name, attempt, *tx).await;
                 }
                 EntryStage::Reverted { .. } | EntryStage::Displaced { .. } => {}
             }
         }
+        Look::GivenUp
+    }
+
+    async fn send(&self, id: EntryId, owed: &Owed) -> Result<(), BridgeError> {
+        let Owed { to, data, usual_gas, .. } = owed.clone();
+        let order = ForceOrder { payer: self.payer, to, data, usual_gas };
+        let call = self.rollup.force(&order).await?;
+        self.postman.send(id, self.payer, &call).await?;
         Ok(())
     }
 
     /// Makes the rollup read what waits in its inbox, once it may be made to.
-    async fn hurry(&self, name: B256, attempt: u8, l1_tx: B256) -> Result<(), BridgeError> {
+    async fn hurry(&self, name: B256, attempt: u8, l1_tx: B256) -> Look {
         let id = EntryId::bridge(name, StepKind::Include.number(), attempt);
-        if self.postman.entry(id).await?.is_some_and(|entry| !entry.has_failed()) {
-            return Ok(());
+        match self.postman.entry(id).await {
+            Ok(Some(entry)) if !entry.has_failed() => Look::Waits,
+            Ok(_) => Look::Asked(self.make_read(id, l1_tx).await),
+            Err(error) => Look::Asked(Err(error)),
         }
+    }
+
+    async fn make_read(&self, id: EntryId, l1_tx: B256) -> Result<(), BridgeError> {
         if let Some(call) = self.rollup.hurry(l1_tx).await? {
             self.postman.send(id, self.payer, &call).await?;
         }
         Ok(())
+    }
+}
+
+impl Going {
+    /// What comes before what: never looked after, then longest ago; of those the next deadline.
+    fn rank(&self) -> (u64, BlockTimestamp) {
+        (self.round, self.call.deadline)
     }
 }
 
@@ -147,13 +222,15 @@ impl<S: ObligationStore> L1Desk<S> {
     pub fn new(submitter: Submitter<S>, chain_id: u64, max_cost: Amount) -> Self {
         Self { submitter: Arc::new(Mutex::new(submitter)), chain_id, max_cost }
     }
+}
 
-    /// One step of the submitter, and what a person must look at.
-    ///
-    /// # Errors
-    /// If no endpoint of L1 answers.
-    pub async fn step(&self) -> Result<Vec<Alarm>, BridgeError> {
-        let stepped = self.submitter.lock().await.step().await;
+impl<S: ObligationStore> Outpost for L1Desk<S> {
+    async fn step(&self) -> Result<Vec<Alarm>, BridgeError> {
+        let mut submitter = self.submitter.lock().await;
+        if submitter.is_idle() {
+            return Ok(Vec::new());
+        }
+        let stepped = submitter.step().await;
         let events = stepped.map_err(|source| BridgeError::Chain { layer: Layer::L1, source })?;
         let alarms = events.into_iter().filter_map(|event| match event {
             SubmitterEvent::Alarm(alarm) => Some(alarm),
@@ -190,3 +267,6 @@ impl<S: ObligationStore> Postman for L1Desk<S> {
         Ok(self.submitter.lock().await.entry(id).cloned())
     }
 }
+
+#[cfg(test)]
+mod tests;

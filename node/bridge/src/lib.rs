@@ -6,7 +6,8 @@
 //! `transfer`; this crate sees what has happened and says what is next.
 //!
 //! In reading order: [`rollup`] what every rollup's adapter can do; [`step`] and [`order`] the words it uses;
-//! [`port`] what is needed from outside; [`courier`] that carries transfers through; [`escape`] the way past a sequencer; [`reading`] contracts read
+//! [`port`] what is needed from outside; [`courier`] that carries transfers through; [`escape`] the way past a sequencer, and [`way`] its
+//! task; [`reading`] contracts read
 //! on a quorum's word; `eta` when things are expected; [`network`] entry contracts as data; one module per rollup: [`optimism`], [`arbitrum`]; [`error`].
 #![cfg_attr(not(test), warn(missing_debug_implementations))]
 
@@ -22,3 +23,4 @@ pub mod port;
 pub mod reading;
 pub mod rollup;
 pub mod step;
+pub mod way;

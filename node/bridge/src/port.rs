@@ -3,6 +3,7 @@
 use crate::error::BridgeError;
 use crate::step::Call;
 use alloy_primitives::Address;
+use lockstep_chain::alarm::Alarm;
 use lockstep_chain::port::StoreFailed;
 use lockstep_core::entry::{Entry, EntryId};
 use lockstep_core::transfer::TransferRecord;
@@ -35,4 +36,13 @@ pub trait Postman: Send + Sync {
     /// If that can't be asked now.
     fn entry(&self, id: EntryId)
     -> impl Future<Output = Result<Option<Entry>, BridgeError>> + Send;
+}
+
+/// Whoever sends on L1, as the way through L1 drives it.
+pub trait Outpost: Postman {
+    /// Sends, replaces or ends what is due on L1, and gives what a person must look at.
+    ///
+    /// # Errors
+    /// If no endpoint of L1 answers.
+    fn step(&self) -> impl Future<Output = Result<Vec<Alarm>, BridgeError>> + Send;
 }

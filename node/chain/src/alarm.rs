@@ -3,6 +3,7 @@
 use crate::endpoint::EndpointName;
 use alloy_primitives::{Address, B256, U256};
 use lockstep_core::chain::ObligationKey;
+use lockstep_core::entry::EntryId;
 use lockstep_core::ids::ChannelId;
 use lockstep_core::time::{BlockNumber, BlockTimestamp, Finality};
 
@@ -87,6 +88,15 @@ pub enum Alarm {
     BudgetReached {
         /// Which call.
         key: ObligationKey,
+        /// What would be needed. Units: wei per gas.
+        needed: u128,
+        /// What may be paid. Units: wei per gas.
+        cap: u128,
+    },
+    /// The fee that a payment needs is above what was allowed for it: it stays in the pool at what it offers.
+    PaymentOverBudget {
+        /// Which payment, or step of a bridge.
+        id: EntryId,
         /// What would be needed. Units: wei per gas.
         needed: u128,
         /// What may be paid. Units: wei per gas.

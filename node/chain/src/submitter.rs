@@ -38,6 +38,7 @@ mod refusal;
 mod send;
 mod track;
 
+pub use assess::Need;
 use batch::Batches;
 pub use estimate::{CallEstimate, estimate};
 pub use fee::Fees;
@@ -201,19 +202,12 @@ impl<S: ObligationStore> Submitter<S> {
     }
 
     /// Takes many orders, durably, in one write. Orders whose keys are known already bring only the intent that they
-    /// lacked.
+    /// lacked, and an earlier deadline.
     ///
     /// # Errors
     /// If orders that can wait could not be stored; those that cannot wait are carried out all the same.
     pub async fn submit_all(&mut self, orders: Vec<Order>) -> Result<(), ChainError> {
-        for order in &orders {
-            // An intent is not stored: whoever orders again after a restart brings it again.
-            if let Some(known) = self.duties.get_mut(order.obligation.key())
-                && known.order.intent.is_none()
-            {
-                known.order.intent = order.intent;
-            }
-        }
+        self.take_note(&orders).await;
         let is_new = |order: &Order| {
             let key = order.obligation.key();
             !self.duties.contains_key(key) && !self.ended.contains_key(key)
@@ -240,6 +234,32 @@ impl<S: ObligationStore> Submitter<S> {
                 Err(error.into())
             }
             Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    /// What an order brings to a call that is owed already. Its deadline only moves down: the first one may be a lie
+    /// that would slow the fee down, and the fee never falls.
+    async fn take_note(&mut self, orders: &[Order]) {
+        let mut sooner = Vec::new();
+        for order in orders {
+            let Some(known) = self.duties.get_mut(order.obligation.key()) else { continue };
+            // An intent is not stored: whoever orders again after a restart brings it again.
+            if known.order.intent.is_none() {
+                known.order.intent = order.intent;
+            }
+            let (own, other) = (known.obligation.deadline(), order.obligation.deadline());
+            if other.is_some_and(|other| own.is_none_or(|own| other < own)) {
+                let (key, call) = (*known.obligation.key(), known.obligation.call().clone());
+                let stage = known.obligation.stage();
+                let fee = known.obligation.highest_fee_per_gas();
+                known.obligation = Obligation::from_parts(key, call, other, stage, fee);
+                sooner.push(known.obligation.clone());
+            }
+        }
+        if !sooner.is_empty() && self.store.put_all(&sooner).await.is_err() {
+            // It counts from now on; a restart goes by the later one until it is ordered again.
+            let failed = sooner.iter().map(|one| Alarm::StoreFailed { key: *one.key() });
+            self.standing.extend(failed);
         }
     }
 
@@ -302,6 +322,11 @@ impl<S: ObligationStore> Submitter<S> {
     /// What is owed and not over.
     pub fn owed(&self) -> impl Iterator<Item = &Obligation> {
         self.duties.values().map(|duty| &duty.obligation)
+    }
+
+    /// Where the contracts are that it calls.
+    pub fn contracts(&self) -> &Contracts {
+        &self.contracts
     }
 
     /// Whether there is nothing to do: nothing owed, nothing paid in that is not over, nothing on its way.

@@ -11,6 +11,7 @@ mod budget;
 pub mod deploy;
 pub mod deployment;
 mod error;
+mod escape;
 mod handle;
 mod news;
 mod sender;

@@ -91,5 +91,27 @@ fn references_accounts_and_closes_survive_the_disk() {
         closes_at: BlockTimestamp(2),
         transaction: B256::repeat_byte(3),
     };
-    assert_eq!(SeenClose::decode(&close.encode()), Ok(close));
+    for first_seen_on_l1 in [None, Some(BlockTimestamp(6))] {
+        let (latest, first_seen) = (BlockTimestamp(4), BlockTimestamp(5));
+        let kept = KeptClose { close, latest, first_seen, first_seen_on_l1 };
+        let bytes = kept.encode();
+        assert_eq!(KeptClose::decode(&bytes), Ok(kept));
+        for len in 0..bytes.len() {
+            assert_eq!(KeptClose::decode(&bytes[..len]), Err(Unreadable), "{len}");
+        }
+        assert_eq!(KeptClose::decode(&[bytes, vec![0]].concat()), Err(Unreadable));
+    }
+}
+
+#[test]
+fn p74_a_close_that_an_earlier_version_kept_is_read_as_one_that_is_old() {
+    let mut old = Writer::new();
+    old.number(1);
+    old.number(2);
+    old.bytes(&[3; 32]);
+    let (version, closes_at) = (Version(1), BlockTimestamp(2));
+    let close = SeenClose { version, closes_at, transaction: B256::repeat_byte(3) };
+    let (latest, first_seen) = (closes_at, closes_at);
+    let kept = KeptClose { close, latest, first_seen, first_seen_on_l1: None };
+    assert_eq!(KeptClose::decode(&old.0), Ok(kept));
 }

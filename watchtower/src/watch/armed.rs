@@ -2,7 +2,8 @@
 //!
 //! One endpoint may lie about it, so what was shown last is no better than what was shown first: the lowest
 //! version counts, and the earliest deadline that is ahead. Both can only make the tower look sooner; before it
-//! pays for an answer it asks every endpoint what the contract stores.
+//! pays for an answer it asks every endpoint what the contract stores. A deadline that no close can have, since it is
+//! further away than a challenge period, counts as the latest one that is possible: it must not slow the fee down.
 
 use lockstep_core::chain::{CloseSighting, EventPosition, StoredPoint};
 use lockstep_core::dispute::{Response, respond};
@@ -10,7 +11,7 @@ use lockstep_core::ids::{Side, Version};
 use lockstep_core::terms::Terms;
 use lockstep_core::time::{BlockPoint, BlockTimestamp, Finality};
 
-use crate::record::SeenClose;
+use crate::record::{KeptClose, SeenClose};
 
 /// What was shown of a close, by whomever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub(super) struct Shown {
     pub(super) close: SeenClose,
     /// The latest deadline: only after it there is nothing left to answer.
     latest: BlockTimestamp,
+    /// The rollup's time at the first sighting.
+    pub(super) first_seen: BlockTimestamp,
 }
 
 /// A close that is not over.
@@ -36,15 +39,44 @@ pub(super) struct Armed {
 
 impl Shown {
     /// A close of which nothing was known.
-    pub(super) fn first(close: SeenClose) -> Self {
-        Self { close, latest: close.closes_at }
+    pub(super) fn first(close: SeenClose, now: BlockTimestamp) -> Self {
+        Self { close, latest: close.closes_at, first_seen: now }
+    }
+
+    /// As it is kept.
+    pub(super) fn to_keep(self, first_seen_on_l1: Option<BlockTimestamp>) -> KeptClose {
+        let Self { close, latest, first_seen } = self;
+        KeptClose { close, latest, first_seen, first_seen_on_l1 }
+    }
+
+    /// As it was kept.
+    pub(super) fn kept(kept: &KeptClose) -> Self {
+        let KeptClose { close, latest, first_seen, .. } = *kept;
+        Self { close, latest, first_seen }
+    }
+
+    /// Without what can't be true: a close that is in sight now has its end within a challenge period. Whoever showed
+    /// it may be some blocks ahead of our own head, so the latest deadline, after which nothing more is done, has
+    /// another period of room.
+    #[must_use]
+    pub(super) fn plausible(self, now: BlockTimestamp, period: u32) -> Self {
+        let period = u64::from(period);
+        let bound = |at: BlockTimestamp, periods: u64| {
+            now.checked_add_secs(period.saturating_mul(periods)).map_or(at, |most| at.min(most))
+        };
+        // Before the first look at the chain no time is known.
+        if now == BlockTimestamp::default() {
+            return self;
+        }
+        let close = SeenClose { closes_at: bound(self.close.closes_at, 1), ..self.close };
+        Self { close, latest: bound(self.latest, 2), ..self }
     }
 
     /// The same after another sighting; none if that changes nothing.
     pub(super) fn with(&self, sighted: SeenClose, now: BlockTimestamp) -> Option<Self> {
         if self.is_over(now) && sighted.closes_at > self.latest {
             // Whatever was known before is over, so this is another close, or the only one that there ever was.
-            return Some(Self::first(sighted));
+            return Some(Self::first(sighted, now));
         }
         let known = self.close;
         let is_ahead = sighted.closes_at > now;
@@ -57,7 +89,7 @@ impl Shown {
             transaction,
         };
         let latest = self.latest.max(sighted.closes_at);
-        let next = Self { close, latest };
+        let next = Self { close, latest, ..*self };
         // Its transaction alone changes nothing.
         let is_news = (close.version, close.closes_at, latest)
             != (known.version, known.closes_at, self.latest);
@@ -106,7 +138,7 @@ mod tests {
     /// What is known after some sightings, one after the other.
     fn shown(sightings: &[(u64, u64)]) -> Shown {
         let mut closes = sightings.iter().map(|(version, at)| close(*version, *at));
-        let first = Shown::first(closes.next().unwrap_or(close(0, 0)));
+        let first = Shown::first(closes.next().unwrap_or(close(0, 0)), NOW);
         closes.fold(first, |known, sighted| known.with(sighted, NOW).unwrap_or(known))
     }
 
@@ -161,10 +193,28 @@ mod tests {
     fn p75_a_close_after_another_one_is_over_begins_anew() {
         let over = BlockTimestamp(500);
         let next = shown(&[(9, 500)]).with(close(8, 900), over);
-        assert_eq!(next, Some(Shown::first(close(8, 900))));
+        assert_eq!(next, Some(Shown::first(close(8, 900), over)));
         assert_eq!(
             shown(&[(9, 500)]).with(close(8, 500), over).map(|known| known.close),
             Some(close(8, 500))
         );
+    }
+
+    #[test]
+    fn p76_a_deadline_that_no_close_can_have_does_not_put_off_the_answer_or_slow_its_fee() {
+        const PERIOD: u32 = 400;
+        let plausible = |sightings: &[(u64, u64)]| shown(sightings).plausible(NOW, PERIOD);
+        for lie in [1 << 40, u64::MAX, 501] {
+            assert_eq!(response(plausible(&[(3, lie)]), 100), challenge(500), "{lie}");
+            // Whichever comes first, the lower one counts.
+            assert_eq!(response(plausible(&[(3, lie), (3, 450)]), 100), challenge(450), "{lie}");
+            assert_eq!(response(plausible(&[(3, 450), (3, lie)]), 100), challenge(450), "{lie}");
+            assert!(plausible(&[(3, lie)]).is_over(BlockTimestamp(900)), "{lie}: it ends one day");
+        }
+        // An honest one is left as it is, also one that is a little ahead of our own head.
+        assert_eq!(plausible(&[(3, 500)]), shown(&[(3, 500)]));
+        assert!(!plausible(&[(3, 520)]).is_over(BlockTimestamp(519)));
+        let unknown = BlockTimestamp::default();
+        assert_eq!(shown(&[(3, 500)]).plausible(unknown, PERIOD), shown(&[(3, 500)]));
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use alloy_primitives::B256;
 use futures::future::join_all;
+use lockstep_bridge::way::Way;
 use lockstep_chain::submitter::Order;
 use lockstep_core::chain::{ChainCall, Evidence, Obligation, ObligationKey, ObligationKind};
 use lockstep_core::dispute::{Response, stagger};
@@ -12,7 +13,6 @@ use lockstep_core::time::BlockTimestamp;
 use lockstep_p2p::tower::message::ActedStage;
 
 use super::armed::{Armed, Shown};
-use super::escape::Way;
 use super::{Recheck, Watch, WatchError};
 use crate::news::News;
 use crate::record::{Record, SeenClose};
@@ -51,18 +51,18 @@ impl Watch {
             let armed = || self.closes.get(&channel_id).map(|armed| armed.shown);
             let next = match news.get(&channel_id).copied().or_else(armed) {
                 Some(known) => known.with(close, now),
-                None => Some(Shown::first(close)),
+                None => Some(Shown::first(close, now)),
             };
             news.extend(next.map(|next| (channel_id, next)));
         }
         let news: Vec<(ChannelId, Shown)> = news.into_iter().collect();
         for chunk in news.chunks(KEPT_AT_ONCE) {
-            let kept = chunk.iter().map(|(channel_id, shown)| self.keep(*channel_id, shown.close));
-            let records = join_all(kept).await;
-            for ((channel_id, shown), record) in chunk.iter().zip(records) {
-                let Some(record) = record else { continue };
+            let kept = chunk.iter().map(|(channel_id, shown)| self.keep(*channel_id, *shown, now));
+            let kept = join_all(kept).await;
+            for ((channel_id, _), kept) in chunk.iter().zip(kept) {
+                let Some((shown, record)) = kept else { continue };
                 let is_new = !self.closes.contains_key(channel_id);
-                self.arm(*channel_id, *shown, &record, now);
+                self.arm(*channel_id, shown, &record, now);
                 if is_new {
                     self.acted(*channel_id, shown.close, &record, ActedStage::Seen, None).await;
                 }
@@ -70,8 +70,13 @@ impl Watch {
         }
     }
 
-    /// Keeps a close of a channel of ours, and gives what is held of it.
-    async fn keep(&self, channel_id: ChannelId, close: SeenClose) -> Option<Record> {
+    /// Keeps a close of a channel of ours, as far as it can be true, and gives what is held of it.
+    async fn keep(
+        &self,
+        channel_id: ChannelId,
+        shown: Shown,
+        now: BlockTimestamp,
+    ) -> Option<(Shown, Record)> {
         let record = match self.record(channel_id).await {
             Ok(record) => record?,
             Err(error) => {
@@ -79,6 +84,9 @@ impl Watch {
                 return None;
             }
         };
+        let shown = shown.plausible(now, record.appointment.terms.challenge_period);
+        let known = self.closes.get(&channel_id).filter(|armed| !armed.shown.is_over(now));
+        let close = shown.to_keep(known.and_then(|armed| armed.first_seen_on_l1));
         // Acting does not wait for a broken disk (P49): a restart sees the close again, on the chain.
         if let Err(error) = self.store.put_close(channel_id, &close).await {
             tracing::error!(%channel_id, %error, "a close that was seen is not kept");
@@ -86,7 +94,24 @@ impl Watch {
         if let Err(error) = self.mark_news(channel_id).await {
             tracing::error!(%channel_id, %error, "news of the chain are not kept");
         }
-        Some(record)
+        Some((shown, record))
+    }
+
+    /// What was seen on L1's clock for the first time is kept, so that a restart does not begin anew with it.
+    pub(super) async fn keep_first_seen(&mut self, time: BlockTimestamp) {
+        let mut fresh = Vec::new();
+        for (channel_id, armed) in &mut self.closes {
+            if armed.first_seen_on_l1.is_none() {
+                armed.first_seen_on_l1 = Some(time);
+                fresh.push((*channel_id, armed.shown.to_keep(Some(time))));
+            }
+        }
+        for chunk in fresh.chunks(KEPT_AT_ONCE) {
+            let kept = chunk.iter().map(|(id, close)| self.store.put_close(*id, close));
+            for error in join_all(kept).await.into_iter().filter_map(Result::err) {
+                tracing::error!(%error, "since when a close is known is not kept");
+            }
+        }
     }
 
     pub(super) fn arm(
@@ -94,18 +119,18 @@ impl Watch {
         channel_id: ChannelId,
         shown: Shown,
         record: &Record,
-        first_seen: BlockTimestamp,
+        now: BlockTimestamp,
     ) {
         let terms = record.appointment.terms;
         let SeenClose { closes_at, transaction, .. } = shown.close;
         let period = terms.challenge_period;
         let turn = match self.stagger {
-            Some(tower) => stagger(closes_at, period, first_seen, transaction, tower),
+            Some(tower) => stagger(closes_at, period, shown.first_seen, transaction, tower),
             None => BlockTimestamp(0),
         };
         // Whatever is shown of it later, our turn is not later. What is ordered already is not ordered twice.
         let known = self.closes.get(&channel_id);
-        let armed = match known.filter(|armed| !armed.shown.is_over(first_seen)) {
+        let armed = match known.filter(|armed| !armed.shown.is_over(now)) {
             Some(armed) => {
                 Armed { shown, due: turn.min(armed.due), ordered: Version::ZERO, ..*armed }
             }

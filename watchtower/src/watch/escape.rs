@@ -4,16 +4,18 @@
 //! block is old by L1's clock, or when a close is shown long after the time that it bears. It is the same answer:
 //! whichever comes first counts, and the other changes nothing.
 //!
-//! L1 has a task of its own: one that answers slowly, or not at all, keeps no answer on the rollup waiting.
+//! L1 is dear, and one endpoint of the rollup may invent a close. So before an answer goes through L1 all endpoints are
+//! asked: what a quorum of them calls unneeded stays away from it, and what is disputed waits until half of the window.
+//! Where none of them answers, nothing is waited for.
 
 use core::time::Duration;
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use alloy_primitives::{Address, B256, keccak256};
-use lockstep_bridge::escape::{Escape, L1Desk, Owed};
+use futures::future::join_all;
+use lockstep_bridge::escape::{L1Desk, Owed};
 use lockstep_bridge::rollup::Rollup;
-use lockstep_chain::alarm::Alarm;
+use lockstep_bridge::way::{ASKED_AT_ONCE, Turn, Way, WayReport, is_stale};
 use lockstep_chain::call::{self, Contracts};
 use lockstep_chain::endpoints::Endpoints;
 use lockstep_chain::error::ChainError;
@@ -24,8 +26,6 @@ use lockstep_core::entry::Entry;
 use lockstep_core::ids::ChainRef;
 use lockstep_core::money::Amount;
 use lockstep_core::time::BlockTimestamp;
-use tokio::sync::Notify;
-use tokio::task::AbortHandle;
 
 use super::Watch;
 use super::armed::Armed;
@@ -34,15 +34,6 @@ use crate::store::TowerStore;
 
 /// What a forced challenge takes on the rollup at most, should it not answer an estimate.
 const CHALLENGE_GAS: u64 = 500_000;
-/// A sequencer whose newest block is older than this by L1's clock does not work. Units: seconds. Source: the drift
-/// that the OP Stack lets a sequencer have is 30 minutes; blocks of rollups come every few seconds.
-const STALE_SECS: u64 = 1_800;
-/// A close that is shown so long after its own time was back-dated, or held back. Units: seconds.
-/// Source: watchtower §4.
-const BACKDATED_SECS: u64 = 3_600;
-/// Alarms of L1 that wait until the watch looks; they repeat.
-const MAX_ALARMS: usize = 256;
-
 /// How answers go through L1.
 pub struct EscapeSetup {
     /// The rollup's adapter.
@@ -57,43 +48,15 @@ pub struct EscapeSetup {
     pub max_cost: Amount,
 }
 
-/// What the watch wants of L1, and what it knows of it.
-#[derive(Debug, Default)]
-struct Wanted {
-    /// The answers that go through L1, by their names.
-    owed: BTreeMap<B256, Owed>,
-    /// Whether L1's clock is asked for: something closes.
-    is_clock_needed: bool,
-    /// L1's time at the last look; none where it is not known now.
-    time: Option<BlockTimestamp>,
-    /// What somebody must look at; nobody was told yet.
-    alarms: Vec<Alarm>,
-    /// Whether something that is owed does not get through.
-    is_failing: bool,
-}
-
-/// The way through L1, as the watch has it.
-pub(super) struct Way {
-    wanted: Arc<Mutex<Wanted>>,
-    wake: Arc<Notify>,
-    task: AbortHandle,
-}
-
-impl Drop for Way {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-impl Way {
+impl EscapeSetup {
     /// Takes up what an earlier run has sent, and starts a task that looks at L1 as often as the rollup is looked at.
     pub(super) fn start(
-        setup: EscapeSetup,
+        self,
         store: &TowerStore,
         entries: Vec<Entry>,
         pause: Duration,
-    ) -> Result<Self, ChainError> {
-        let EscapeSetup { rollup, l1, l1_chain_id, account, max_cost } = setup;
+    ) -> Result<Way, ChainError> {
+        let Self { rollup, l1, l1_chain_id, account, max_cost } = self;
         let payer = account.address();
         let zero = Address::ZERO;
         let on_l1 = Contracts { chain_id: l1_chain_id, channel: zero, registry: zero };
@@ -102,145 +65,7 @@ impl Way {
         let own = entries.into_iter().filter(|entry| entry.call().bridge_chain() == Some(chain));
         submitter.resume_entries(own.collect());
         let desk = L1Desk::new(submitter, l1_chain_id, max_cost);
-        let escape = Escape::new(Arc::clone(&rollup), desk.clone(), payer);
-        let (wanted, wake) = (Arc::new(Mutex::new(Wanted::default())), Arc::new(Notify::new()));
-        let shared = Arc::clone(&wanted);
-        let is_checked = false;
-        let carrier = Carrier { escape, desk, l1, rollup, is_checked, wanted: shared };
-        let task = tokio::spawn(carrier.run(pause, Arc::clone(&wake))).abort_handle();
-        Ok(Self { wanted, wake, task })
-    }
-
-    fn wanted(&self) -> MutexGuard<'_, Wanted> {
-        self.wanted.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// L1's time, if it is known now.
-    pub(super) fn time(&self) -> Option<BlockTimestamp> {
-        self.wanted().time
-    }
-
-    /// Whether L1's clock is asked for from now on.
-    fn need_clock(&self, is_needed: bool) {
-        let mut wanted = self.wanted();
-        if is_needed && !wanted.is_clock_needed {
-            self.wake.notify_one();
-        }
-        wanted.is_clock_needed = is_needed;
-        if !is_needed {
-            // What was read long ago says nothing about what comes next.
-            wanted.time = None;
-        }
-    }
-
-    /// From now on a call goes through L1; whether that is new.
-    fn owe(&self, name: B256, call: Owed) -> bool {
-        let is_new = self.wanted().owed.insert(name, call).is_none();
-        if is_new {
-            self.wake.notify_one();
-        }
-        is_new
-    }
-
-    fn is_owed(&self, name: &B256) -> bool {
-        self.wanted().owed.contains_key(name)
-    }
-
-    fn over(&self, name: &B256) {
-        self.wanted().owed.remove(name);
-    }
-}
-
-/// Brings to L1 what the watch wants there.
-struct Carrier {
-    escape: Escape<L1Desk<TowerStore>>,
-    desk: L1Desk<TowerStore>,
-    l1: Endpoints,
-    rollup: Arc<dyn Rollup>,
-    /// Whether the rollup's contracts on L1 were found to be what they should be (P93).
-    is_checked: bool,
-    wanted: Arc<Mutex<Wanted>>,
-}
-
-impl Carrier {
-    async fn run(mut self, pause: Duration, wake: Arc<Notify>) {
-        loop {
-            self.look().await;
-            tokio::select! {
-                () = wake.notified() => {}
-                () = tokio::time::sleep(pause) => {}
-            }
-        }
-    }
-
-    /// Learns what is wanted; whether there is anything to do.
-    fn learn(&mut self) -> bool {
-        let wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
-        for (name, owed) in &wanted.owed {
-            if !self.escape.is_owed(name) {
-                self.escape.owe(*name, owed.clone());
-            }
-        }
-        self.escape.retain(|name| wanted.owed.contains_key(name));
-        wanted.is_clock_needed || !self.escape.is_idle()
-    }
-
-    async fn look(&mut self) {
-        if !self.learn() {
-            return;
-        }
-        let time = match self.l1.time().await {
-            Ok(time) => Some(time),
-            Err(error) => {
-                tracing::warn!(%error, "L1 cannot be asked now");
-                None
-            }
-        };
-        let has_worked = match time {
-            Some(_) => self.carry().await,
-            None => false,
-        };
-        let is_owed = !self.escape.is_idle();
-        let mut wanted = self.wanted();
-        wanted.time = time.filter(|_| wanted.is_clock_needed);
-        wanted.is_failing = is_owed && !has_worked;
-    }
-
-    /// Sends what is owed; whether nothing stood in the way.
-    async fn carry(&mut self) -> bool {
-        if !self.is_usable().await {
-            return false;
-        }
-        match self.desk.step().await {
-            Ok(alarms) => {
-                let mut wanted = self.wanted();
-                let room = MAX_ALARMS.saturating_sub(wanted.alarms.len());
-                wanted.alarms.extend(alarms.into_iter().take(room));
-            }
-            Err(error) => {
-                tracing::warn!(%error, "nothing can be sent on L1 now");
-                return false;
-            }
-        }
-        let troubles = self.escape.step().await;
-        for (name, error) in &troubles {
-            tracing::warn!(%name, %error, "an answer does not get through L1 yet");
-        }
-        troubles.is_empty()
-    }
-
-    fn wanted(&self) -> MutexGuard<'_, Wanted> {
-        self.wanted.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    async fn is_usable(&mut self) -> bool {
-        if !self.is_checked {
-            match self.rollup.check().await {
-                Ok(()) => self.is_checked = true,
-                Err(error) => tracing::error!(%error, "the way through L1 cannot be used"),
-            }
-        }
-        self.is_checked
+        Ok(Way::start(rollup, desk, payer, l1, pause))
     }
 }
 
@@ -250,85 +75,106 @@ fn name_of(key: &ObligationKey) -> B256 {
 }
 
 impl Watch {
-    /// Sends an answer that is owed through L1, too.
-    pub(super) fn force(&self, key: ObligationKey) {
-        let Some(way) = &self.way else { return };
-        let name = name_of(&key);
-        let found = self.submitter.owed().find(|owed| *owed.key() == key);
-        let Some(obligation) = found.filter(|_| key.kind == ObligationKind::Challenge) else {
-            return;
-        };
-        let Some(terms) = self.closes.get(&key.channel_id).map(|armed| armed.terms) else {
-            return;
-        };
-        if way.is_owed(&name) {
-            return;
+    /// The submitter says that an answer should go through L1, too.
+    pub(super) fn ask_to_force(&mut self, key: ObligationKey) {
+        self.gate.ask(key);
+    }
+
+    /// An answer is over.
+    pub(super) fn unforce(&mut self, key: &ObligationKey) {
+        self.gate.over(key);
+        if let Some(way) = &self.way {
+            way.over(&name_of(key));
         }
-        let (to, data) = match call::encode(&self.contracts, &terms, obligation.call(), None) {
+    }
+
+    /// Decides which answers go through L1, too: by L1's clock, or because the submitter says so.
+    pub(super) async fn escape(&mut self) {
+        self.tell_of_way().await;
+        let Some(way) = &self.way else { return };
+        way.need_clock(!self.closes.is_empty() || !self.submitter.is_idle());
+        let time = way.time();
+        if let Some(time) = time {
+            self.keep_first_seen(time).await;
+        }
+        let due = self.due_on_l1(time);
+        // What a lie about a clock could end is not asked: only what is stored counts.
+        let asked = due.iter().map(|key| self.submitter.need(key, BlockTimestamp::default()));
+        let needs = join_all(asked).await;
+        for (key, need) in due.into_iter().zip(needs) {
+            let is_urgent = self.closes.get(&key.channel_id).is_some_and(|armed| {
+                let forcing = self.endpoints.profile().force_before_secs().unwrap_or(0);
+                turn(armed).is_urgent(time.unwrap_or(self.head.timestamp), forcing)
+            });
+            if self.gate.opens(key, need, is_urgent) {
+                self.force(key);
+            }
+        }
+    }
+
+    /// The next answers that should go through L1 and do not yet, by their deadlines.
+    fn due_on_l1(&self, time: Option<BlockTimestamp>) -> Vec<ObligationKey> {
+        let Some(way) = &self.way else { return Vec::new() };
+        let is_stale = time.is_some_and(|time| is_stale(self.head.timestamp, time));
+        let is_due = |key: &ObligationKey| {
+            let armed = self.closes.get(&key.channel_id);
+            let is_late = armed.zip(time).is_some_and(|(armed, time)| turn(armed).is_late(time));
+            is_stale || is_late || self.gate.is_asked(key)
+        };
+        let is_new =
+            |key: &ObligationKey| !way.is_owed(&name_of(key)) && !self.gate.is_put_off(key);
+        let owed = self.submitter.owed();
+        let mut due: Vec<_> = owed
+            .filter(|owed| owed.key().kind == ObligationKind::Challenge)
+            .filter(|owed| is_new(owed.key()) && is_due(owed.key()))
+            .map(|owed| (owed.deadline(), *owed.key()))
+            .collect();
+        due.sort_unstable();
+        due.into_iter().take(ASKED_AT_ONCE).map(|(_, key)| key).collect()
+    }
+
+    /// Sends an answer that is owed through L1, too.
+    fn force(&self, key: ObligationKey) {
+        let Some(way) = &self.way else { return };
+        let Some(obligation) = self.submitter.owed().find(|owed| *owed.key() == key) else {
+            return;
+        };
+        let Some(armed) = self.closes.get(&key.channel_id) else { return };
+        let encoded = call::encode(&self.contracts, &armed.terms, obligation.call(), None);
+        let (to, data) = match encoded {
             Ok(encoded) => encoded,
             Err(error) => {
                 tracing::error!(channel_id = %key.channel_id, %error, "an answer can't be forced");
                 return;
             }
         };
-        if way.owe(name, Owed { to, data, usual_gas: CHALLENGE_GAS }) {
+        let deadline = obligation.deadline().unwrap_or(BlockTimestamp(u64::MAX));
+        let owed = Owed { to, data, usual_gas: CHALLENGE_GAS, deadline };
+        if way.owe(name_of(&key), owed) {
             tracing::warn!(channel_id = %key.channel_id, "an answer goes through L1");
         }
     }
 
-    /// An answer is over.
-    pub(super) fn unforce(&self, key: &ObligationKey) {
-        if let Some(way) = &self.way {
-            way.over(&name_of(key));
-        }
-    }
-
-    /// Decides by L1's clock which answers go through L1, too.
-    pub(super) async fn escape(&mut self) {
-        self.tell_of_way().await;
-        let Some(way) = &self.way else { return };
-        way.need_clock(!self.closes.is_empty() || !self.submitter.is_idle());
-        let Some(time) = way.time() else { return };
-        for armed in self.closes.values_mut() {
-            armed.first_seen_on_l1.get_or_insert(time);
-        }
-        let is_stale = time.secs_since(self.head.timestamp) > STALE_SECS;
-        let is_late = |key: &ObligationKey| {
-            self.closes.get(&key.channel_id).is_some_and(|armed| is_late(armed, time))
-        };
-        let owed = self.submitter.owed().map(|owed| *owed.key());
-        let late: Vec<_> = owed.filter(|key| is_stale || is_late(key)).collect();
-        for key in late {
-            self.force(key);
-        }
-    }
-}
-
-impl Watch {
-    /// What L1 needs somebody to look at.
+    /// What L1 needs somebody to look at. That nothing gets through is told when it begins and when it is over; between
+    /// the two it stands.
     async fn tell_of_way(&mut self) {
         let Some(way) = &self.way else { return };
-        let (alarms, is_failing) = {
-            let mut wanted = way.wanted();
-            (core::mem::take(&mut wanted.alarms), wanted.is_failing)
-        };
+        let WayReport { alarms, is_failing } = way.report();
         for alarm in alarms {
             self.raise_news(Cause::on_l1(&alarm), News::Chain(alarm)).await;
         }
-        if is_failing {
+        if let Some(is_failing) = self.gate.look(is_failing) {
+            self.board.set_escape_failing(is_failing);
             let chain_id = self.contracts.chain_id;
-            self.raise_news(Cause::escape(), News::EscapeFails { chain_id }).await;
+            let works = News::EscapeWorks { chain_id };
+            self.tell(if is_failing { News::EscapeFails { chain_id } } else { works }).await;
         }
     }
 }
 
-/// Whether L1's clock says that the sequencer is not to be waited for: it has shown a close long after the close's
-/// own time, or a quarter of the window is gone, whatever the rollup's clock says (P77).
-fn is_late(armed: &Armed, time: BlockTimestamp) -> bool {
-    let period = u64::from(armed.terms.challenge_period);
-    // By the earliest that was shown: whoever shows a later one must not put off the way through L1.
-    let closed_at = armed.shown.close.closes_at.saturating_sub_secs(period);
-    let seen_after = armed.first_seen_on_l1.map_or(0, |seen| seen.secs_since(closed_at));
-    let quarter = period.div_euclid(4);
-    seen_after > BACKDATED_SECS || time.secs_since(closed_at) > quarter
+/// The time that the answer to a close has, by the earliest deadline that was shown: whoever shows a later one must not
+/// put off the way through L1.
+fn turn(armed: &Armed) -> Turn {
+    let period = armed.terms.challenge_period;
+    Turn::of_window(armed.shown.close.closes_at, period, armed.first_seen_on_l1)
 }

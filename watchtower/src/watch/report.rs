@@ -44,7 +44,7 @@ impl Watch {
                 }
                 SubmitterEvent::Alarm(alarm) => {
                     if let Alarm::ForceThroughL1 { key, .. } = &alarm {
-                        self.force(*key);
+                        self.ask_to_force(*key);
                     }
                     self.raise(alarm).await;
                 }

@@ -66,6 +66,7 @@ fn transactions(heard: &Heard, stage: ActedStage) -> BTreeSet<B256> {
         | News::Failed { .. }
         | News::HalfOfWindow { .. }
         | News::EscapeFails { .. }
+        | News::EscapeWorks { .. }
         | News::Chain(_) => None,
     });
     txs.collect()

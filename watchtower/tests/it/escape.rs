@@ -14,13 +14,15 @@ use lockstep_chain::endpoints::Endpoints;
 use lockstep_chain::port::{AccountSigner, LocalAccount};
 use lockstep_core::money::Amount;
 use lockstep_core::transfer::TransferRecord;
+use lockstep_p2p::tower::message::ActedStage;
 use lockstep_watchtower::news::News;
 use lockstep_watchtower::watch::EscapeSetup;
 use serde_json::json;
 
 use crate::anvil::Anvil;
 use crate::kit::{
-    Client, LOOK, PATIENCE, is_at, lane_address, leave, mine_until, tower_beside_l1, wait_until,
+    Client, LOOK, PATIENCE, acted, is_at, lane_address, leave, mine_until, tower_beside_l1,
+    tower_over_beside_l1, wait_until,
 };
 use crate::proxy::{Lie, Proxy};
 use crate::scene::{Scene, profile};
@@ -187,6 +189,74 @@ async fn p77_whoever_runs_the_tower_hears_that_nothing_gets_through_l1() {
             heard.iter().any(|news| matches!(news, News::EscapeFails { chain_id: 31_337 }))
         })
         .await;
+        assert!(tower.boards()[0].is_escape_failing());
+        // It stands until the answer is there, and then it is told that it is over.
+        let is_over = |news: &News| matches!(news, News::EscapeWorks { chain_id: 31_337 });
+        assert!(!heard.lock().unwrap().iter().any(is_over));
+        mine_until(&scene, "the answer", || is_at(&scene, &channel, 7)).await;
+        mine_until(&scene, "the end of the alarm", || async {
+            heard.lock().unwrap().iter().any(is_over)
+        })
+        .await;
+        assert!(!tower.boards()[0].is_escape_failing());
+        let fails = |news: &&News| matches!(news, News::EscapeFails { .. });
+        assert_eq!(heard.lock().unwrap().iter().filter(fails).count(), 1, "told once");
         tower.stop().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p77_a_restart_hours_after_a_close_was_seen_does_not_take_it_for_one_that_was_held_back() {
+    let (scene, l1) = (Scene::start().await, l1());
+    l1.fund(lane_address(PAYER)).await;
+    l1.mine(1).await;
+    let dir = tempfile::tempdir().unwrap();
+    let escape = || escape(&l1.url, PATIENT, true);
+    let (first, address, _) = tower_beside_l1(&scene, dir.path(), escape()).await;
+    let channel = scene.open(1).await;
+    let client = Client::connect(&address, 1).await;
+    leave(&client, &scene, &channel, 7).await;
+    scene.close(&channel, 3).await;
+    let kept = async || first.store().closes().await.unwrap();
+    let waiting = async {
+        while kept().await.first().is_none_or(|(_, close)| close.first_seen_on_l1.is_none()) {
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, waiting).await.expect("L1's time is kept with the close");
+    let before = kept().await;
+    first.stop().await;
+    // Its answer is lost, and hours go by, less than a quarter of the window.
+    scene.anvil.ask("anvil_dropAllTransactions", json!([])).await;
+    later(&scene, &l1, 2 * 3_600).await;
+    assert!(is_at(&scene, &channel, 3).await);
+    let (second, _, _) = tower_beside_l1(&scene, dir.path(), escape()).await;
+    mine_until(&scene, "the answer", || is_at(&scene, &channel, 7)).await;
+    assert_eq!(second.store().closes().await.unwrap(), before);
+    assert!(!forced(&l1).await);
+    second.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p77_a_close_that_one_of_three_endpoints_invents_spends_nothing_on_l1() {
+    let (scene, l1) = (Scene::start().await, l1());
+    l1.fund(lane_address(PAYER)).await;
+    let liar = Proxy::start(&scene.anvil.url, Lie::None).await;
+    let honest = Proxy::start(&scene.anvil.url, Lie::None).await;
+    let urls = [liar.url.as_str(), honest.url.as_str(), scene.anvil.url.as_str()];
+    let dir = tempfile::tempdir().unwrap();
+    let escape = escape(&l1.url, PATIENT, true);
+    let (tower, address, heard) = tower_over_beside_l1(&scene, dir.path(), &urls, escape).await;
+    let channel = scene.open(1).await;
+    let client = Client::connect(&address, 1).await;
+    leave(&client, &scene, &channel, 7).await;
+    liar.set(Lie::Closing(3));
+    wait_until("the close that never was", || acted(&heard).contains_key(&ActedStage::Seen)).await;
+    // By L1's clock the sequencer stands still: an answer goes through L1 at once, if there is anything to answer.
+    l1.ask("evm_increaseTime", (3_600,)).await;
+    l1.mine(1).await;
+    let asked = honest.asked();
+    wait_until("many looks", || honest.asked() > asked + 300).await;
+    assert!(!forced(&l1).await);
+    tower.stop().await;
 }

@@ -89,11 +89,24 @@ pub async fn tower_over(
     urls: &[&str],
     stagger: Option<Address>,
 ) -> (Tower, TowerAddress, Heard) {
+    tower_at(scene, dir, over(urls), policy(), stagger, None).await
+}
+
+fn over(urls: &[&str]) -> Endpoints {
     let (timeout, backoff) = (Duration::from_millis(500), Duration::from_millis(10));
     let limits = RequestLimits { timeout, retries: 0, backoff };
     let all = urls.iter().map(|url| Endpoint::new(url, limits).unwrap()).collect();
-    let endpoints = Endpoints::new(all, profile(1)).unwrap();
-    tower_at(scene, dir, endpoints, policy(), stagger, None).await
+    Endpoints::new(all, profile(1)).unwrap()
+}
+
+/// The same that can also answer through L1.
+pub async fn tower_over_beside_l1(
+    scene: &Scene,
+    dir: &Path,
+    urls: &[&str],
+    escape: EscapeSetup,
+) -> (Tower, TowerAddress, Heard) {
+    tower_at(scene, dir, over(urls), policy(), None, Some(escape)).await
 }
 
 /// A tower that can also answer through L1.

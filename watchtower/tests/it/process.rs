@@ -168,6 +168,8 @@ async fn the_operator_is_told_where_the_tower_is_what_it_holds_and_what_it_lacks
     assert_eq!(again.status.code(), Some(3), "{again:?}");
     let unreached = program.run(&["stats"]);
     assert_eq!(unreached.status.code(), Some(4), "{unreached:?}");
+    let said = String::from_utf8_lossy(&unreached.stderr).into_owned();
+    assert!(said.contains("lockstep-watchtower run") && said.contains("--admin"), "{said}");
     let address = program.start().await;
     let info = program.ask("info");
     assert_eq!(info["address"], address.to_string());
@@ -185,6 +187,27 @@ async fn the_operator_is_told_where_the_tower_is_what_it_holds_and_what_it_lacks
     program.kill();
     let info = program.ask("info");
     assert_eq!(info["address"], address.to_string(), "the address is known while it is down");
+    // Whoever may not read the token, or has lost it, still learns the address, and else what to do.
+    std::fs::remove_file(program.data_dir().join("admin.token")).unwrap();
+    assert_eq!(program.ask("info")["address"], address.to_string());
+    let said = said_by(&program.run(&["clients"]));
+    assert!(said.contains("admin.token") && said.contains("start the tower again"), "{said}");
+}
+
+fn said_by(refused: &Output) -> String {
+    assert_eq!(refused.status.code(), Some(3), "{refused:?}");
+    String::from_utf8_lossy(&refused.stderr).into_owned()
+}
+
+#[test]
+fn whoever_asks_where_there_is_no_tower_is_told_how_to_make_one_or_name_its_folder() {
+    let dir = tempfile::tempdir().unwrap();
+    for word in ["info", "clients", "appointments", "stats"] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lockstep-watchtower"));
+        let asked = command.arg(word).arg("--data-dir").arg(dir.path().join("none")).output();
+        let said = said_by(&asked.unwrap());
+        assert!(said.contains("lockstep-watchtower init") && said.contains("--data-dir"), "{said}");
+    }
 }
 
 /// Takes one request after the other, and gives the bodies with their signatures.

@@ -39,7 +39,7 @@ pub enum Inclusion {
 impl Arbitrum {
     /// A call without coin as a ticket, which pays for its own gas. The caller on the rollup is the payer's alias.
     pub(super) async fn order_force(&self, order: &ForceOrder) -> Result<Call, BridgeError> {
-        let site = self.site().await?;
+        let site = self.known_site().await?;
         let message = Message {
             sender: order.payer,
             to: order.to,
@@ -78,7 +78,7 @@ impl Arbitrum {
     /// # Errors
     /// If L1 can't be read.
     pub async fn inclusion(&self, l1_tx: B256) -> Result<Inclusion, BridgeError> {
-        let site = self.site().await?;
+        let site = self.known_site().await?;
         let landed = self.l1.landed(l1_tx).await?;
         let messages = landed
             .receipt()

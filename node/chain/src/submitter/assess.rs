@@ -11,6 +11,29 @@ use crate::rpc::{At, CallRequest};
 use alloy_sol_types::SolCall;
 use lockstep_contracts::bindings::SecretRegistry;
 use lockstep_core::chain::{ChainCall, ObligationEvent, ObligationKey, ObligationKind};
+use lockstep_core::time::BlockTimestamp;
+
+/// What endpoints say together about the need of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// A quorum sees it, or nobody answers who does not: with a sequencer that is gone its endpoints may be, too.
+    Seen,
+    /// Some see it, some do not: one of them lies, or is behind.
+    Disputed,
+    /// A quorum, and more than see it, say that there is nothing to do.
+    Refuted,
+}
+
+impl Need {
+    fn of(needed: usize, idle: usize, quorum: usize) -> Self {
+        match (needed, idle) {
+            (_, 0) => Self::Seen,
+            (needed, idle) if idle >= quorum && idle > needed => Self::Refuted,
+            (needed, idle) if needed >= quorum && needed > idle => Self::Seen,
+            (_, _) => Self::Disputed,
+        }
+    }
+}
 
 impl<S: ObligationStore> Submitter<S> {
     /// How a call has ended, if a finalized block says that it has.
@@ -60,6 +83,19 @@ impl<S: ObligationStore> Submitter<S> {
             .iter()
             .flatten()
             .any(|stored| judge(key, duty.obligation.call(), stored, time) == Goal::Needed)
+    }
+
+    /// What the endpoints say together about the need of a call in their newest states, judged at a time of the
+    /// caller's: zero where no clock is to end a window. For what costs more than a transaction on this chain, such as a
+    /// way past its sequencer; [`Submitter::step`] itself believes one endpoint that calls a call needed.
+    pub async fn need(&self, key: &ObligationKey, now: BlockTimestamp) -> Need {
+        let Some(duty) = self.duties.get(key) else { return Need::Refuted };
+        let answers =
+            self.endpoints.ask_all(|endpoint| self.read(endpoint, duty, At::Latest)).await;
+        let goals = answers.iter().flatten();
+        let goals = goals.map(|stored| judge(key, duty.obligation.call(), stored, now));
+        let (needed, idle): (Vec<Goal>, Vec<Goal>) = goals.partition(|goal| *goal == Goal::Needed);
+        Need::of(needed.len(), idle.len(), self.endpoints.profile().quorum)
     }
 
     /// P71: whether another call that ends the same channel is under way. After the window both `closeChannel` and a
@@ -112,5 +148,26 @@ impl<S: ObligationStore> Submitter<S> {
             | ChainCall::ResolveLocks { .. } => 0,
         };
         Ok(Stored { channel, secret_revealed_at })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn p77_one_endpoint_alone_neither_calls_for_l1_nor_keeps_an_answer_from_it() {
+        // Of three one lies that something closes, or that nothing does.
+        assert_eq!(Need::of(1, 2, 2), Need::Refuted);
+        assert_eq!(Need::of(2, 1, 2), Need::Seen);
+        // Of two nobody knows which.
+        assert_eq!(Need::of(1, 1, 2), Need::Disputed);
+        assert_eq!(Need::of(0, 1, 2), Need::Disputed);
+        assert_eq!(Need::of(0, 2, 2), Need::Refuted);
+        // Endpoints of a sequencer that is gone do not answer.
+        assert_eq!(Need::of(0, 0, 2), Need::Seen);
+        assert_eq!(Need::of(1, 0, 2), Need::Seen);
+        assert_eq!((Need::of(1, 0, 1), Need::of(0, 1, 1)), (Need::Seen, Need::Refuted));
+        assert_eq!(Need::of(2, 2, 2), Need::Disputed);
     }
 }

@@ -29,10 +29,6 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Rows of one batch. Pools take no transaction above 128 KiB, Arbitrum's sequencer none above 95,000 bytes, and a row
 /// is 544 bytes.
 const MAX_ROWS: usize = 160;
-/// What a row takes where gas has Ethereum's prices, rounded up. Source: `contracts/snapshots`.
-const ROW_GAS: u64 = 45_000;
-/// What the contract asks to be left before each row. Source: `ChannelExit.BATCH_ITEM_GAS`.
-const LEFT_OVER_GAS: u64 = 150_000;
 
 /// Whether calldata is a batch.
 pub(super) fn is_batch(data: &[u8]) -> bool {
@@ -173,8 +169,8 @@ impl<S: ObligationStore> Submitter<S> {
             let size = duty.order.max_cost.to_u256().bit_len();
             by_budget.entry(size).or_default().push(key);
         }
-        let room = gas::batch_gas(&self.endpoints).saturating_sub(LEFT_OVER_GAS);
-        let by_gas = room.checked_div(ROW_GAS).unwrap_or_default();
+        let room = gas::batch_gas(&self.endpoints).saturating_sub(gas::LEFT_OVER_GAS);
+        let by_gas = room.checked_div(gas::ROW_GAS).unwrap_or_default();
         let rows = usize::try_from(by_gas).unwrap_or(MAX_ROWS).clamp(1, MAX_ROWS);
         by_budget.values().flat_map(|keys| keys.chunks(rows).map(<[_]>::to_vec)).collect()
     }

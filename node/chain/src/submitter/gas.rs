@@ -53,9 +53,17 @@ const PLAUSIBLE_FACTOR: u64 = 4;
 /// The same where gas pays for data as well, whose price moves by itself.
 const PLAUSIBLE_FACTOR_WITH_DATA: u64 = 40;
 
-/// What no honest estimate exceeds.
+/// What a row of a batch takes where gas has Ethereum's prices, rounded up. Source: `contracts/snapshots`.
+pub(super) const ROW_GAS: u64 = 45_000;
+/// What the contract asks to be left before each row. Source: `ChannelExit.BATCH_ITEM_GAS`.
+pub(super) const LEFT_OVER_GAS: u64 = 150_000;
+
+/// What no honest estimate exceeds, or falls below.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Bounds {
+    /// What it takes in any case: the newest state may say that there is little to do, and the block that it lands in
+    /// may build on another one.
+    pub(super) least: u64,
     /// Where endpoints contradict each other; none where it is not known.
     pub(super) plausible: Option<u64>,
     /// In any case.
@@ -65,12 +73,12 @@ pub(super) struct Bounds {
 impl Bounds {
     /// Of what is not owed: it may call a token, which takes what it takes.
     pub(super) fn of_payment(endpoints: &Endpoints) -> Self {
-        Self { plausible: None, most: ceiling(endpoints) }
+        Self { least: 0, plausible: None, most: ceiling(endpoints) }
     }
 
     /// Of a call that is owed.
     pub(super) fn of_call(endpoints: &Endpoints, kind: ObligationKind) -> Self {
-        Self { plausible: plausible(endpoints, kind), most: ceiling(endpoints) }
+        Self { least: 0, plausible: plausible(endpoints, kind), most: ceiling(endpoints) }
     }
 
     /// Of many challenges in one transaction.
@@ -78,7 +86,9 @@ impl Bounds {
         let one = plausible(endpoints, ObligationKind::Challenge);
         let rows = u64::try_from(rows).unwrap_or(u64::MAX);
         let most = batch_gas(endpoints);
-        Self { plausible: one.map(|gas| gas.saturating_mul(rows).min(most)), most }
+        let plausible = one.map(|gas| gas.saturating_mul(rows).min(most));
+        let least = rows.saturating_mul(ROW_GAS).saturating_add(LEFT_OVER_GAS);
+        Self { least, plausible, most }
     }
 }
 
@@ -97,7 +107,7 @@ pub(super) async fn need(
     let answers = endpoints.ask_all(|endpoint| endpoint.estimate_gas(call)).await;
     let estimate = settled_estimate(answers, bounds.plausible)?;
     let padded = estimate.saturating_add(estimate.div_ceil(8)).saturating_add(SPARE_GAS);
-    finish(endpoints, call, padded, bounds.most).await
+    finish(endpoints, call, padded.max(bounds.least), bounds.most).await
 }
 
 /// The same for a call that can't be simulated yet, from what such calls usually take.

@@ -337,8 +337,12 @@ impl<S: ObligationStore> Submitter<S> {
         }
         let least = slot.fees.next_step();
         if least.max_fee > cap {
+            let needed = least.max_fee;
+            if let Content::Entry(id) = job.content {
+                Self::alarm(events, Alarm::PaymentOverBudget { id, needed, cap });
+            }
             for key in self.keys_of(job.content) {
-                Self::alarm(events, Alarm::BudgetReached { key, needed: least.max_fee, cap });
+                Self::alarm(events, Alarm::BudgetReached { key, needed, cap });
             }
             return Ok(());
         }

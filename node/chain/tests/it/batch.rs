@@ -246,3 +246,35 @@ async fn p76_what_is_left_of_a_batch_can_pay_as_much_per_gas_as_the_whole_one() 
     }
     assert_eq!(scene.stored(&last.0).await.version, 5);
 }
+
+#[tokio::test]
+async fn p72_a_batch_that_is_offered_again_has_gas_for_rows_that_only_the_newest_block_shows_answered()
+ {
+    let scene = Scene::start().await;
+    let closes = stale_closes(&scene, 1..=9).await;
+    let disk = Disk::default();
+    let mut submitter = submitter(&scene, scene.endpoints(), &disk, &LANES).await;
+    submit_all(&mut submitter, &closes).await;
+    assert_eq!(transactions(&submitter.step().await.unwrap()).len(), 1);
+    // Somebody answers all but the last, in a block that may still go; what waits lies too low in the pool by then.
+    let (_, others) = closes.split_last().unwrap();
+    for (channel, _) in others {
+        let call = ChainCall::Challenge(channel.evidence(5, 20));
+        let (to, data) =
+            lockstep_chain::call::encode(&scene.contracts, &channel.terms, &call, None).unwrap();
+        scene.anvil.send(scene.owner2, to, 0, data).await;
+    }
+    scene.anvil.spike(15_000_000_000).await;
+    scene.anvil.mine(1).await;
+    let again = transactions(&submitter.step().await.unwrap());
+    assert_eq!(again.len(), 1);
+    let tx = scene.anvil.ask("eth_getTransactionByHash", again).await;
+    let gas = u64::from_str_radix(tx["gas"].as_str().unwrap().trim_start_matches("0x"), 16);
+    assert!(gas.unwrap() >= 9 * 45_000, "{tx}");
+    // The block goes, and all rows are left to the batch.
+    scene.anvil.reorg(1).await;
+    scene.anvil.mine(2).await;
+    for (channel, _) in &closes {
+        assert_eq!(scene.stored(channel).await.version, 5);
+    }
+}

@@ -401,3 +401,28 @@ async fn a_nonce_that_somebody_else_used_costs_a_new_one_and_nothing_more() {
     assert_eq!(scene.stored(&channel).await.version, 5);
     assert_eq!(nonce(&scene, LANES[0]).await, 2);
 }
+
+#[tokio::test]
+async fn p76_an_order_with_an_earlier_deadline_brings_it_forward_durably_and_none_puts_it_off() {
+    let scene = Scene::start().await;
+    let (channel, closes_at) = stale_close(&scene, 1).await;
+    let disk = Disk::default();
+    let mut submitter = submitter(&scene, scene.endpoints(), &disk, &[LANES[0]]).await;
+    // Somebody lied about the deadline first.
+    for deadline in [1 << 40, closes_at, 1 << 40] {
+        submitter.submit(order(&channel, channel.challenge(5, deadline), RICH)).await.unwrap();
+        submitter.step().await.unwrap();
+    }
+    let deadlines = |all: &mut dyn Iterator<Item = &Obligation>| -> Vec<u64> {
+        all.filter_map(Obligation::deadline).map(|at| at.0).collect()
+    };
+    assert_eq!(deadlines(&mut submitter.owed()), [closes_at]);
+    assert_eq!(deadlines(&mut disk.rows.lock().unwrap().values()), [closes_at]);
+    // Half of the window by the true one: the whole budget is offered.
+    scene.anvil.ask("anvil_dropAllTransactions", serde_json::json!([])).await;
+    let half = closes_at - u64::from(PERIOD) / 2;
+    scene.anvil.ask("evm_setNextBlockTimestamp", (half,)).await;
+    scene.anvil.mine(5).await;
+    let again = sent(&submitter.step().await.unwrap());
+    assert!(again[0].2.max_fee > 100_000_000_000, "{again:?}");
+}

@@ -14,6 +14,7 @@ use lockstep_bridge::courier::{Courier, Payers};
 use lockstep_bridge::network::Stack;
 use lockstep_bridge::optimism::Optimism;
 use lockstep_bridge::rollup::Rollup;
+use lockstep_bridge::way::Way;
 use lockstep_chain::call::Contracts;
 use lockstep_chain::endpoint::RequestLimits;
 use lockstep_chain::endpoints::Endpoints;
@@ -124,6 +125,7 @@ pub(crate) async fn start(
         return Err(BridgeStartError::OtherChain { expected, found });
     }
     let l1_chain_id = network.l1_chain_id;
+    let l2_pause = Duration::from_millis(l2_endpoints.profile().poll_millis);
     let profile = Network::of_chain_id(l1_chain_id).unwrap_or(Network::Development).profile()?;
     let limits =
         RequestLimits { timeout: TIMEOUT, retries: 2, backoff: Duration::from_millis(200) };
@@ -141,7 +143,10 @@ pub(crate) async fn start(
     let mut submitter =
         Submitter::new(l1.clone(), on_l1, store.clone(), accounts).map_err(ChainTaskError::from)?;
     submitter.resume_entries(entries);
-    let desk = Desk::new(submitter, chain, (l1_chain_id, l2_chain_id), max_cost);
+    let desk = Desk::new(submitter, chain.clone(), (l1_chain_id, l2_chain_id), max_cost);
+    // The same account pays for transfers and for calls past the sequencer: one submitter, one row of nonces.
+    let way = Way::start(Arc::clone(&rollup), desk.on_l1(), account, l1.clone(), l2_pause);
+    chain.escape_by(way).await?;
     let payers = Payers { l1: account, l2: owner };
     let mut courier = Courier::new(Arc::clone(&rollup), store, desk.clone(), payers);
     courier.resume(transfers);

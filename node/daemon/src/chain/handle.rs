@@ -5,6 +5,8 @@ use super::setup::WatchedChannel;
 use super::status::{ChainStatus, StatusBoard};
 use super::{sender, watcher};
 use alloy_primitives::{Address, B256};
+use lockstep_bridge::way::Way;
+use lockstep_chain::alarm::Alarm;
 use lockstep_chain::call::{Contracts, SignedIntent};
 use lockstep_chain::endpoints::Endpoints;
 use lockstep_chain::follower;
@@ -12,7 +14,7 @@ use lockstep_chain::rpc::BlockTag;
 pub use lockstep_chain::secret::Revealed;
 use lockstep_chain::submitter::{self, CallEstimate};
 use lockstep_chain::token::TokenInfo;
-use lockstep_core::chain::{ChainCall, Cursor, Obligation};
+use lockstep_core::chain::{ChainCall, Cursor, Obligation, ObligationKey};
 use lockstep_core::entry::{Entry, EntryCall, EntryId};
 use lockstep_core::ids::ChannelId;
 use lockstep_core::money::Amount;
@@ -175,6 +177,34 @@ impl ChainHandle {
     pub async fn enter(&self, order: EntryOrder) -> Result<Entry, ChainTaskError> {
         let boxed = Box::new(order);
         self.ask_sender(|reply| sender::Command::Enter(boxed, reply)).await?
+    }
+
+    /// From now on calls that the sequencer does not take go this way.
+    ///
+    /// # Errors
+    /// If the tasks have ended.
+    pub(crate) async fn escape_by(&self, way: Way) -> Result<(), ChainTaskError> {
+        self.tell_sender(sender::Command::Escape(Box::new(way))).await
+    }
+
+    /// With this order of our signer's a close can be started by another account: the one that pays on L1.
+    ///
+    /// # Errors
+    /// If the tasks have ended.
+    pub(crate) async fn take_intent(
+        &self,
+        key: ObligationKey,
+        intent: SignedIntent,
+    ) -> Result<(), ChainTaskError> {
+        self.tell_sender(sender::Command::Intent(key, Box::new(intent))).await
+    }
+
+    /// Hands on what somebody must look at on L1, where a submitter of its own sends.
+    ///
+    /// # Errors
+    /// If the tasks have ended.
+    pub(crate) async fn tell_of_l1(&self, alarms: Vec<Alarm>) -> Result<(), ChainTaskError> {
+        self.tell_sender(sender::Command::OnL1(alarms)).await
     }
 
     /// A payment into the contract.

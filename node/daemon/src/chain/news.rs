@@ -1,5 +1,6 @@
 //! What the chain's tasks tell the rest of the node, and the queue that it waits in.
 
+use lockstep_chain::alarm::Alarm;
 use lockstep_chain::error::ChainError;
 use lockstep_chain::follower::Delivery;
 use lockstep_chain::submitter::{EntryRefusal, SubmitterEvent};
@@ -31,6 +32,10 @@ pub enum ChainNews {
         /// Why.
         refusal: EntryRefusal,
     },
+    /// Somebody must look at what is sent on L1, for the rollup that this node is on.
+    OnL1(Alarm),
+    /// Whether a call that must go through L1 is held up there; told when it begins and when it is over.
+    EscapeFails(bool),
     /// The chain can't be followed any more: another chain, or broken finality. Calls still go out.
     Broken(Arc<ChainError>),
 }

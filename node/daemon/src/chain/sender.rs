@@ -1,6 +1,7 @@
 //! The task that acts: it owns the submitter.
 
 use super::error::ChainTaskError;
+use super::escape::Escape;
 use super::handle::{EntryOrder, answer};
 use super::news::{ChainNews, Outbox};
 use super::setup::WatchedChannel;
@@ -8,9 +9,11 @@ use super::status::StatusBoard;
 use super::store::ChainStore;
 use crate::pace::Pace;
 use core::time::Duration;
+use lockstep_bridge::way::Way;
+use lockstep_chain::alarm::Alarm;
 use lockstep_chain::call::SignedIntent;
 use lockstep_chain::submitter::{Order, Submitter, SubmitterEvent};
-use lockstep_core::chain::Obligation;
+use lockstep_core::chain::{Obligation, ObligationKey};
 use lockstep_core::entry::{Entry, EntryId};
 use lockstep_core::ids::ChannelId;
 use lockstep_core::money::Amount;
@@ -32,15 +35,22 @@ pub(super) enum Command {
     Entry(EntryId, oneshot::Sender<Option<Entry>>),
     Entries(oneshot::Sender<Vec<Entry>>),
     Forget(EntryId, Reply<()>),
+    /// What the submitter on L1 is alarmed of.
+    OnL1(Vec<Alarm>),
+    /// From now on calls can go through L1.
+    Escape(Box<Way>),
+    /// Our signer's order to start a close, for whoever sends it there.
+    Intent(ObligationKey, Box<SignedIntent>),
 }
 
 /// The submitter and what goes with it.
 pub(super) struct Sender {
-    submitter: Submitter<ChainStore>,
-    board: StatusBoard,
+    pub(super) submitter: Submitter<ChainStore>,
+    pub(super) board: StatusBoard,
     outbox: Outbox,
     pause: Duration,
-    channels: BTreeMap<ChannelId, WatchedChannel>,
+    pub(super) channels: BTreeMap<ChannelId, WatchedChannel>,
+    pub(super) escape: Escape,
     steps: u32,
 }
 
@@ -52,7 +62,8 @@ impl Sender {
         pause: Duration,
     ) -> Self {
         let (outbox, channels) = (Outbox::new(news), BTreeMap::new());
-        Self { submitter, board, outbox, pause, channels, steps: 0 }
+        let escape = Escape::default();
+        Self { submitter, board, outbox, pause, channels, escape, steps: 0 }
     }
 
     /// Takes up what an earlier run owed and paid in.
@@ -142,6 +153,20 @@ impl Sender {
                 answer(reply, outcome);
                 false
             }
+            Command::Escape(way) => {
+                self.escape.open(*way);
+                false
+            }
+            Command::Intent(key, intent) => {
+                self.escape.take_intent(key, *intent);
+                false
+            }
+            Command::OnL1(alarms) => {
+                for alarm in alarms {
+                    self.push(ChainNews::OnL1(alarm));
+                }
+                false
+            }
         }
     }
 
@@ -179,6 +204,7 @@ impl Sender {
                 Err(error) => tracing::info!(error = %error, "reserve is not known now"),
             }
         }
+        self.escape().await;
         let owed = self.submitter.owed().cloned().collect();
         self.board.change(|status| status.owed = owed);
     }
@@ -189,11 +215,21 @@ impl Sender {
             if let SubmitterEvent::Alarm(alarm) = &event {
                 self.board.note_alarm(alarm);
             }
-            if self.outbox.is_full() {
-                tracing::warn!(?event, "nobody fetches what the chain side tells");
-            } else {
-                self.outbox.push(event);
+            if let SubmitterEvent::Alarm(Alarm::ForceThroughL1 { key, .. }) = &event {
+                self.escape.ask(*key);
             }
+            if let SubmitterEvent::Ended { key, .. } = &event {
+                self.escape.over(key);
+            }
+            self.push(ChainNews::from(event));
+        }
+    }
+
+    pub(super) fn push(&mut self, news: ChainNews) {
+        if self.outbox.is_full() {
+            tracing::warn!(?news, "nobody fetches what the chain side tells");
+        } else {
+            self.outbox.push(news);
         }
     }
 }

@@ -14,6 +14,9 @@ use std::sync::Mutex;
 /// Alarms that stand at a time; beyond it the newest are only logged.
 const MAX_ALARMS: usize = 256;
 
+/// What the subject of an alarm about L1 begins with.
+const ON_L1: &str = "L1 ";
+
 /// What an alarm is about: two of one cause are one alarm.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Cause {
@@ -32,6 +35,17 @@ impl Cause {
     /// One endpoint or account.
     pub(crate) fn about(kind: AlarmKind, subject: &dyn std::fmt::Display) -> Self {
         Self { kind, channel_id: None, subject: Some(subject.to_string().into_boxed_str()) }
+    }
+
+    /// The same on L1, which has accounts and endpoints of its own.
+    pub(crate) fn on_l1(self) -> Self {
+        let subject = self.subject.as_deref().unwrap_or_default();
+        Self { subject: Some(format!("{ON_L1}{subject}").into_boxed_str()), ..self }
+    }
+
+    /// Whether it is about L1.
+    pub(crate) fn is_on_l1(&self) -> bool {
+        self.subject.as_deref().is_some_and(|subject| subject.starts_with(ON_L1))
     }
 }
 

@@ -44,6 +44,16 @@ pub(crate) async fn follow(shared: Arc<Shared>, mut news: mpsc::Receiver<ChainNe
                     handle.urge(Event::EntryRefused(failure)).await;
                 }
             }
+            ChainNews::OnL1(alarm) => shared.l1_alarm(&alarm),
+            ChainNews::EscapeFails(true) => shared.alarm(
+                AlarmKind::EscapeFails,
+                None,
+                "a call that the rollup's sequencer does not take goes through L1, and does not get through there. It \
+                 is tried again and again. Look at bridge.endpoints, and send coin to the node's account on L1, which \
+                 `lockstep networks` names"
+                    .to_owned(),
+            ),
+            ChainNews::EscapeFails(false) => shared.alarms.clear(AlarmKind::EscapeFails, None),
             ChainNews::Broken(error) => {
                 let message = format!(
                     "the chain cannot be followed any more: {}. Nothing is credited; check the endpoints, then \

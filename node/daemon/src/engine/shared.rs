@@ -108,6 +108,14 @@ impl Shared {
         self.alarms.raise(alarms::chain::cause_of(alarm), message, self.clock.unix_secs());
     }
 
+    /// The same about L1, whose accounts are others.
+    pub(crate) fn l1_alarm(&self, alarm: &ChainAlarm) {
+        let coin = |amount| self.settings.words(self.settings.coin(), amount);
+        let message = format!("on L1: {}", alarms::chain::words(alarm, &coin));
+        let cause = alarms::chain::cause_of(alarm).on_l1();
+        self.alarms.raise(cause, message, self.clock.unix_secs());
+    }
+
     /// The journal or the signer failed: nothing more is signed until the next start (P49).
     pub(crate) fn stop_signing(&self, why: &str) {
         self.stop_signing_since(

@@ -2,7 +2,7 @@
 //! money back on L1, with the node killed on the way.
 
 use crate::token::TokenPair;
-use alloy_primitives::{Address, U256};
+use alloy_primitives::{Address, Bytes, U256};
 use lockstep_devnet::optimism::{L1_CHAIN_ID, L2_CHAIN_ID, Optimism, SYSTEM_CONFIG, ether};
 use serde_json::Value;
 use std::fs;
@@ -355,4 +355,77 @@ async fn p86_p91_p97_a_token_goes_from_l1_into_a_channel_and_back_to_l1_with_rea
     let network = scene.network.lock().await;
     assert_eq!(pair.on_l1(&network, RECIPIENT).await, U256::from(1_000_001));
     assert_eq!(shares(&network).await, [U256::ZERO, U256::from(499_999)]);
+}
+
+/// The newest state that a node can bring to the chain, and the call that starts a close with it.
+async fn close_of(node: &Node, channel: &str, name: &str) -> (Address, Bytes) {
+    let file = node.folder.join(name);
+    node.cli(&["export-proof", channel, "--to", &file.display().to_string()]).await;
+    let proof: Value = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
+    let calls = proof["calls"].as_array().unwrap();
+    let starts = |call: &&Value| call["function"].as_str().unwrap().starts_with("initiateClose");
+    let data = calls.iter().find(starts).unwrap()["calldata"].as_str().unwrap();
+    let contract = proof["chain"]["contract"].as_str().unwrap();
+    (contract.parse().unwrap(), data.parse().unwrap())
+}
+
+#[tokio::test]
+async fn p77_sequencer_stopped_a_node_answers_a_stale_close_from_l1_and_finishes_it_there() {
+    let mut scene = Scene::start(Optimism::start().await, None).await;
+    let channel = open_from_l1(&mut scene.alice, &scene.bob, "2ETH", &[]).await;
+    scene.alice.cli(&["pay", &channel, "0.1ETH"]).await;
+    let (contract, stale) = close_of(&scene.alice, &channel, "old").await;
+    scene.bob.until(&["channels", &channel], "paid", |it| it["version"].as_u64() >= Some(1)).await;
+    scene.bob.cli(&["pay", &channel, "0.05ETH"]).await;
+    scene.alice.cli(&["pay", &channel, "0.01ETH"]).await;
+    let newest = scene.alice.cli(&["channels", &channel]).await["version"].as_u64().unwrap();
+    // Bob goes away, and somebody closes for him with what is old; then the sequencer stands still.
+    scene.bob.process = None;
+    let account = scene.account;
+    let used = async |network: &Optimism, on_l1: bool| {
+        let (chain, account) =
+            if on_l1 { (&network.l1, account) } else { (&network.l2, scene.alice.account) };
+        let asked = serde_json::json!([account, "latest"]);
+        let count = chain.ask("eth_getTransactionCount", asked).await;
+        u64::from_str_radix(count.as_str().unwrap().trim_start_matches("0x"), 16).unwrap()
+    };
+    let (on_l1, on_l2, had) = {
+        let mut network = scene.network.lock().await;
+        network.knobs.is_sequencer_stopped = true;
+        let had = network.l2.balance(scene.alice.account).await;
+        let before = (used(&network, true).await, used(&network, false).await, had);
+        network.knobs.censored.insert(scene.alice.account);
+        network.knobs.is_sequencer_stopped = false;
+        let receipt = network.send_l2(scene.bob.account, Some(contract), U256::ZERO, stale).await;
+        assert!(receipt.is_success());
+        network.knobs.is_sequencer_stopped = true;
+        before
+    };
+    let closing = |it: &Value| it["close"]["isStale"] == true;
+    let seen = scene.alice.until(&["channels", &channel], "closing", closing).await;
+    let period = seen["challengePeriod"].as_u64().unwrap();
+    scene.network.lock().await.warp(period / 4 + 60).await;
+    let mut answered = 0;
+    for _ in 0..LOOKS {
+        answered = used(&*scene.network.lock().await, true).await - on_l1;
+        if answered > 0 {
+            break;
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    assert_eq!(answered, 1, "one answer, once");
+    let is_answered = |it: &Value| it["close"]["version"].as_u64() == Some(newest);
+    scene.alice.until(&["channels", &channel], "answered", is_answered).await;
+    // The window ends, and the close is finished from L1, too.
+    scene.network.lock().await.warp(period).await;
+    // What has no deadline waits an hour for the sequencer, by L1's clock.
+    for _ in 0..20 {
+        tokio::time::sleep(LOOK * 5).await;
+        scene.network.lock().await.warp(600).await;
+    }
+    scene.alice.until(&["channels", &channel], "settled", |it| it["phase"] == "settled").await;
+    let network = scene.network.lock().await;
+    assert_eq!(used(&network, false).await, on_l2, "nothing went through the sequencer");
+    let share = ether(194) / U256::from(100);
+    assert_eq!(network.l2.balance(scene.alice.account).await - had, share, "by the newest state");
 }

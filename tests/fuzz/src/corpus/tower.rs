@@ -21,7 +21,7 @@ use lockstep_proto::v1::TowerFrame;
 use lockstep_proto::v1::tower_frame::Body;
 use lockstep_signer::mark::{Mark, Taker};
 use lockstep_sim::keys::{BOUNDS, DOMAIN, Keys};
-use lockstep_watchtower::record::{Account, Record, Reference, SeenClose, SeenHead};
+use lockstep_watchtower::record::{Account, KeptClose, Record, Reference, SeenClose, SeenHead};
 use prost::Message;
 
 use super::Corpora;
@@ -150,7 +150,11 @@ impl Corpora {
         for version in [Version::ZERO, Version(9)] {
             let transaction = B256::repeat_byte(3);
             let close = SeenClose { version, closes_at: BlockTimestamp(2), transaction };
-            row(tower::CLOSE, "close", close.encode());
+            let (latest, first_seen) = (BlockTimestamp(4), BlockTimestamp(5));
+            for first_seen_on_l1 in [None, Some(BlockTimestamp(6))] {
+                let kept = KeptClose { close, latest, first_seen, first_seen_on_l1 };
+                row(tower::CLOSE, "close", kept.encode());
+            }
         }
         row(tower::SEALED, "sealed", vec![7; 24 + 16 + 5]);
     }

@@ -29,7 +29,12 @@ pub(crate) struct Now<'a> {
 pub(crate) fn stands(cause: &Cause, age_secs: u64, now: &Now<'_>) -> bool {
     let is_told = || now.standing.iter().any(|alarm| &cause_of(alarm) == cause);
     let is_owed = || now.owed.iter().any(|key| Some(key.channel_id) == cause.channel_id);
+    if cause.is_on_l1() {
+        // What lasts there is said again with each step.
+        return age_secs < EMPTY_SECS;
+    }
     match cause.kind {
+        AlarmKind::FeeAboveBudget if cause.channel_id.is_none() => age_secs < EMPTY_SECS,
         AlarmKind::EndpointDown | AlarmKind::EndpointBehind => is_told(),
         AlarmKind::EndpointsDisagree => is_told() || age_secs < DISAGREEMENT_SECS,
         AlarmKind::ChainStandsStill => now.is_blind,
@@ -57,7 +62,8 @@ pub(crate) fn stands(cause: &Cause, age_secs: u64, now: &Now<'_>) -> bool {
         | AlarmKind::IncomeWaits
         | AlarmKind::EndpointLeftOut
         | AlarmKind::CloseWithoutLog
-        | AlarmKind::CloseMayComeBack => true,
+        | AlarmKind::CloseMayComeBack
+        | AlarmKind::EscapeFails => true,
     }
 }
 
@@ -85,6 +91,7 @@ pub(crate) fn cause_of(alarm: &Alarm) -> Cause {
         }
         Alarm::ChainStandsStill { .. } => Cause::new(AlarmKind::ChainStandsStill, None),
         Alarm::BudgetReached { key, .. } => of(AlarmKind::FeeAboveBudget, key),
+        Alarm::PaymentOverBudget { id, .. } => Cause::about(AlarmKind::FeeAboveBudget, &id.0),
         Alarm::AccountEmpty { account, .. } => Cause::about(AlarmKind::AccountEmpty, account),
         Alarm::ReserveLow { .. } => Cause::new(AlarmKind::ReserveLow, None),
         Alarm::StoreFailed { key } => of(AlarmKind::CallNotKept, key),
@@ -168,6 +175,7 @@ fn of_view(alarm: &Alarm) -> String {
         ),
         // Said already.
         Alarm::BudgetReached { .. }
+        | Alarm::PaymentOverBudget { .. }
         | Alarm::AccountEmpty { .. }
         | Alarm::ReserveLow { .. }
         | Alarm::StoreFailed { .. }
@@ -184,6 +192,11 @@ fn of_call(alarm: &Alarm, coin: &dyn Fn(Amount) -> String) -> Option<String> {
             "{} needs a fee of {needed} wei per gas, and at most {cap} is allowed for what its channel is worth. It \
              stays in the pool at that fee. Raise chain.max_call_cost and restart the node if it must land sooner",
             call(key.kind)
+        ),
+        Alarm::PaymentOverBudget { id, needed, cap } => format!(
+            "payment {} needs a fee of {needed} wei per gas, and at most {cap} is allowed for it. It stays in the pool at \
+             that fee, and lands once the network is cheaper. Raise chain.max_call_cost if later ones must not wait",
+            id.0
         ),
         Alarm::AccountEmpty { account, needed, balance } => format!(
             "account {account} holds {} and {} is needed to pay for a call that is due. It is sent as soon as the \
@@ -209,8 +222,9 @@ fn of_call(alarm: &Alarm, coin: &dyn Fn(Amount) -> String) -> Option<String> {
         ),
         Alarm::ForceThroughL1 { key, before } => format!(
             "{} must be in a block before {before} (seconds since 1970), and the rollup has not taken it. It is time \
-             to go through L1: send the call that `lockstep export-proof` writes through the rollup's own inbox on \
-             L1, from any account. The node goes on trying on the rollup",
+             to go through L1. With bridge.endpoints set the node does so by itself; without, send the call that \
+             `lockstep export-proof` writes through the rollup's own inbox on L1, from any account. The node goes on \
+             trying on the rollup",
             call(key.kind)
         ),
         Alarm::BlocksDiffer { .. }

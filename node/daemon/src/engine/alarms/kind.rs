@@ -65,11 +65,13 @@ pub(crate) enum AlarmKind {
     CallNotKept,
     /// A call with a deadline is not included.
     CallLate,
+    /// A call that must go through L1 does not get through.
+    EscapeFails,
 }
 
 impl AlarmKind {
     /// All of them.
-    pub(crate) const ALL: [Self; 30] = [
+    pub(crate) const ALL: [Self; 31] = [
         Self::SigningStopped,
         Self::ChainBroken,
         Self::ChainStandsStill,
@@ -100,6 +102,7 @@ impl AlarmKind {
         Self::ReserveLow,
         Self::CallNotKept,
         Self::CallLate,
+        Self::EscapeFails,
     ];
 
     /// Its name in the API.
@@ -135,6 +138,7 @@ impl AlarmKind {
             Self::ReserveLow => "reserveLow",
             Self::CallNotKept => "callNotKept",
             Self::CallLate => "callLate",
+            Self::EscapeFails => "escapeFails",
         }
     }
 }

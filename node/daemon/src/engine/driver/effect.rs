@@ -157,6 +157,7 @@ impl Driver {
             Ok(intent) => intent,
             Err(Unsigned) => return self.alarm_unsigned(&obligation),
         };
+        let spare = self.spare_intent(&obligation, intent);
         let (shared, channel_id) = (Arc::clone(&self.shared), self.channel.channel_id());
         let parts = self.channel.parts();
         // P76: by what is at risk now, not when the channel began.
@@ -164,6 +165,11 @@ impl Driver {
         let max_cost = call_budget(parts.setup.terms.token, parts.at_risk(), allowed);
         tokio::spawn(async move {
             if let Err(error) = shared.chain.allow(channel_id, max_cost).await {
+                tracing::debug!(%channel_id, error = %error, "the chain side has ended");
+            }
+            if let Some(spare) = spare
+                && let Err(error) = shared.chain.take_intent(*obligation.key(), spare).await
+            {
                 tracing::debug!(%channel_id, error = %error, "the chain side has ended");
             }
             while let Err(error) = shared.chain.submit(obligation.clone(), intent).await {
@@ -189,6 +195,23 @@ impl Driver {
         let (intent, request) = self.channel.close_intent(key.version).ok_or(Unsigned)?;
         let signature = self.sign(&[request]).pop().flatten().ok_or(Unsigned)?;
         Ok(Some((intent, signature)))
+    }
+
+    /// The same order for the account on L1, should the start of a close have to go past the sequencer. Without it the
+    /// close still goes out on the rollup.
+    fn spare_intent(
+        &mut self,
+        obligation: &Obligation,
+        known: Option<SignedIntent>,
+    ) -> Option<SignedIntent> {
+        let key = obligation.key();
+        if known.is_some() || key.kind != ObligationKind::InitiateClose {
+            return known;
+        }
+        self.shared.bridge.as_ref()?;
+        let (intent, request) = self.channel.close_intent(key.version)?;
+        let signature = self.sign(&[request]).pop().flatten()?;
+        Some((intent, signature))
     }
 
     /// Asks whether the registry has taken a lock's secret already, and for all that it takes from now on.

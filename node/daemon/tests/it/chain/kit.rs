@@ -199,6 +199,8 @@ impl Node {
             | ChainNews::Call(_)
             | ChainNews::Entry(_)
             | ChainNews::EntryRefused { .. }
+            | ChainNews::OnL1(_)
+            | ChainNews::EscapeFails(_)
             | ChainNews::Broken(_) => false,
         })
         .await;

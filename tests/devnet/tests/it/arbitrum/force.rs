@@ -22,6 +22,7 @@ use lockstep_core::ids::Version;
 use lockstep_core::money::{Amount, Net};
 use lockstep_core::signature::StateSignature;
 use lockstep_core::state::{State, StateKind};
+use lockstep_core::time::BlockTimestamp;
 use lockstep_core::transfer::{DepositStage, TransferStage};
 use lockstep_devnet::arbitrum::Settings;
 use std::sync::Arc;
@@ -121,8 +122,10 @@ async fn p77_what_is_owed_goes_through_the_delayed_inbox_and_is_forced_in_after_
     let rollup: Arc<dyn Rollup> = world.rollup.clone();
     let mut escape = Escape::new(rollup, world.sender.clone(), world.payer);
     let name = B256::repeat_byte(9);
-    assert!(escape.owe(name, Owed { to, data: data.clone(), usual_gas: 200_000 }));
-    assert!(!escape.owe(name, Owed { to, data, usual_gas: 200_000 }), "one name is one call");
+    let deadline = BlockTimestamp(u64::MAX);
+    let owed = Owed { to, data, usual_gas: 200_000, deadline };
+    assert!(escape.owe(name, owed.clone()));
+    assert!(!escape.owe(name, owed), "one name is one call");
     assert!(escape.step().await.is_empty());
     world.network.finalize_l1().await;
     for _ in 0..3 {

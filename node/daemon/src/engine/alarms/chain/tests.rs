@@ -1,6 +1,7 @@
 use super::*;
 use alloy_primitives::{Address, B256, U256};
 use lockstep_chain::endpoint::{Endpoint, EndpointName, RequestLimits};
+use lockstep_core::entry::EntryId;
 use lockstep_core::ids::{ChannelId, Version};
 use lockstep_core::time::{BlockNumber, BlockTimestamp};
 use std::collections::BTreeSet;
@@ -44,6 +45,7 @@ fn every_alarm() -> Vec<Alarm> {
         Alarm::CloseMayComeBack { channel_id },
         Alarm::ChainStandsStill { number },
         Alarm::BudgetReached { key: key(), needed: 9, cap: 8 },
+        Alarm::PaymentOverBudget { id: EntryId(B256::repeat_byte(5)), needed: 9, cap: 8 },
         Alarm::AccountEmpty {
             account: Address::ZERO,
             needed: U256::from(9),
@@ -94,6 +96,17 @@ fn an_alarm_of_the_chain_is_over_when_the_chain_side_is_no_longer_alarmed() {
     }
     let still = Alarm::ChainStandsStill { number: BlockNumber(70) };
     assert!(stands(&cause_of(&still), 9_999, &loud) && !stands(&cause_of(&still), 0, &quiet));
+    // L1 has accounts of its own: what is said of one there is another alarm, and is over once it is not said again.
+    let empty = Alarm::AccountEmpty {
+        account: Address::ZERO,
+        needed: U256::from(9),
+        balance: U256::from(8),
+    };
+    let on_l1 = cause_of(&empty).on_l1();
+    assert!(on_l1 != cause_of(&empty) && on_l1.is_on_l1() && !cause_of(&empty).is_on_l1());
+    assert!(stands(&on_l1, 0, &quiet) && !stands(&on_l1, 9_999, &loud));
+    let dear = Alarm::PaymentOverBudget { id: EntryId(B256::repeat_byte(5)), needed: 9, cap: 8 };
+    assert!(stands(&cause_of(&dear), 0, &quiet) && !stands(&cause_of(&dear), 9_999, &quiet));
     // What the chain side does not watch stays until somebody says that it is over.
     let frozen = Cause::new(AlarmKind::ChannelFrozen, Some(CHANNEL));
     assert!(stands(&frozen, u64::MAX, &quiet));
