@@ -10,6 +10,7 @@ use crate::call::{Contracts, SignedIntent};
 use crate::endpoints::Endpoints;
 use crate::error::ChainError;
 use crate::port::{AccountSigner, ObligationStore};
+use crate::profile::Profile;
 use alloy_primitives::{B256, U256};
 use lockstep_contracts::revert::Revert;
 use lockstep_core::chain::{
@@ -142,11 +143,13 @@ impl Duty {
     fn window(&self) -> Option<Window> {
         let closes = self.obligation.deadline()?;
         let length = match self.obligation.call() {
-            ChainCall::Challenge(_) => u64::from(self.order.terms.challenge_period),
+            // A final state has a deadline where it answers a close.
+            ChainCall::Challenge(_) | ChainCall::CooperativeClose(_) => {
+                u64::from(self.order.terms.challenge_period)
+            }
             ChainCall::RegisterSecret { .. } => SECRET_WINDOW_SECS,
             ChainCall::InitiateClose(_)
             | ChainCall::Close
-            | ChainCall::CooperativeClose(_)
             | ChainCall::PartialWithdraw(_)
             | ChainCall::ResolveLocks { .. } => return None,
         };
@@ -322,6 +325,11 @@ impl<S: ObligationStore> Submitter<S> {
     /// What is owed and not over.
     pub fn owed(&self) -> impl Iterator<Item = &Obligation> {
         self.duties.values().map(|duty| &duty.obligation)
+    }
+
+    /// What is known of the chain.
+    pub fn profile(&self) -> &Profile {
+        self.endpoints.profile()
     }
 
     /// Where the contracts are that it calls.

@@ -170,7 +170,7 @@ impl<'a> Change<'a> {
     }
 
     fn finish_with(mut self, had: &[Duty], asked: &BTreeSet<B256>) -> Transition {
-        let is_new = |duty: &Duty| had.iter().all(|other| other.key() != duty.key());
+        let is_new = |duty: &Duty| !had.iter().any(|other| other.covers(duty));
         let owed = duty::owed(&self.parts, self.channel_id, self.session.head.timestamp);
         let owed: Vec<Output> =
             owed.into_iter().filter(is_new).map(|duty| duty.into_output(&self)).collect();

@@ -28,6 +28,13 @@ impl Duty {
         self.obligation.key()
     }
 
+    /// Whether it is the same call, and no less urgent.
+    pub(crate) fn covers(&self, other: &Self) -> bool {
+        let (own, wanted) = (self.obligation.deadline(), other.obligation.deadline());
+        let is_in_time = wanted.is_none_or(|wanted| own.is_some_and(|own| own <= wanted));
+        self.key() == other.key() && is_in_time
+    }
+
     /// As an output: signed first, where our half is not at hand.
     pub(crate) fn into_output(self, change: &Change<'_>) -> Output {
         match self.needs {
@@ -131,14 +138,21 @@ fn leave(parts: &RecordParts, channel_id: ChannelId, dispute: &Dispute) -> Optio
 
 fn cooperative(parts: &RecordParts, channel_id: ChannelId) -> Option<Duty> {
     let base = parts.base.as_ref().filter(|base| base.state.kind == StateKind::Final)?;
-    Some(cooperative_at(parts.setup.side, channel_id, base))
+    Some(cooperative_at(parts.setup.side, channel_id, base, None))
 }
 
 /// The close at a final state that both have signed.
-pub(crate) fn cooperative_at(side: Side, channel_id: ChannelId, signed: &CoSigned) -> Duty {
+///
+/// While a close runs, it is the answer to it, and has the challenge's deadline (P70, P76).
+pub(crate) fn cooperative_at(
+    side: Side,
+    channel_id: ChannelId,
+    signed: &CoSigned,
+    before: Option<BlockTimestamp>,
+) -> Duty {
     let (evidence, needs) = evidence(side, signed);
     let key = key(channel_id, ObligationKind::CooperativeClose, signed.state.version);
-    let obligation = Obligation::new(key, ChainCall::CooperativeClose(evidence), None);
+    let obligation = Obligation::new(key, ChainCall::CooperativeClose(evidence), before);
     Duty { obligation, needs }
 }
 
@@ -149,11 +163,12 @@ fn disputed(
     dispute: &Dispute,
     head: BlockTimestamp,
 ) -> Option<Duty> {
-    // A final state ends it at once, whatever is disputed.
-    if let Some(duty) = cooperative(parts, channel_id) {
-        return Some(duty);
-    }
     let newest = parts.base.as_ref();
+    // A final state ends it at once, whatever is disputed.
+    if let Some(signed) = newest.filter(|base| base.state.kind == StateKind::Final) {
+        let before = Some(dispute.sighting.closes_at);
+        return Some(cooperative_at(parts.setup.side, channel_id, signed, before));
+    }
     let best = newest.map_or(Version::ZERO, |base| base.state.version);
     match respond(&dispute.sighting, best, head) {
         Response::Wait { .. } => None,

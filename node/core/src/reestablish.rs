@@ -28,6 +28,7 @@ pub(crate) fn connect(change: &mut Change<'_>, now: EngineTime) -> Result<(), Pr
         wanted: change.session.wanted,
         withdraw_pause: change.session.withdraw_pause,
         refused_withdrawal: change.session.refused_withdrawal,
+        certain_point: change.session.certain_point,
         ..Session::default()
     };
     match &change.parts.phase {

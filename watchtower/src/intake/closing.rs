@@ -25,7 +25,7 @@ const BURST: u64 = 8;
 /// most by closing its own channel.
 const EVERY_SECS: u64 = 600;
 /// Closes, and accounts with less than their whole allowance, that are remembered at a time; beyond it nothing newer
-/// is taken of further ones until some are over.
+/// is taken of further ones until some are over, but out of an account's allowance.
 const MAX_REMEMBERED: usize = 65_536;
 
 /// One side of a close.
@@ -77,10 +77,9 @@ impl Closing {
         let mut taken = self.lock();
         taken.forget(now);
         let count = taken.closes.get(&close).copied();
-        if count.is_none() && taken.closes.len() >= MAX_REMEMBERED {
-            return None;
-        }
-        let count = count.unwrap_or(0);
+        // Where a crowd has used up the room, an account still has its allowance.
+        let is_full = count.is_none() && taken.closes.len() >= MAX_REMEMBERED;
+        let count = count.unwrap_or(if is_full { FREE_PER_CLOSE } else { 0 });
         if count >= MOST_PER_CLOSE {
             return None;
         }
@@ -88,7 +87,9 @@ impl Closing {
         if paid_by.is_some_and(|account| !taken.pay(account, now)) {
             return None;
         }
-        taken.closes.insert(close, count.saturating_add(1));
+        if !is_full {
+            taken.closes.insert(close, count.saturating_add(1));
+        }
         drop(taken);
         Some(Place { closing: self, close, paid_by, is_kept: false })
     }
@@ -97,6 +98,9 @@ impl Closing {
         let mut taken = self.lock();
         if let Some(count) = taken.closes.get_mut(close) {
             *count = count.saturating_sub(1);
+            if *count == 0 {
+                taken.closes.remove(close);
+            }
         }
         if let Some(whole_at) = paid_by.and_then(|account| taken.whole_at.get_mut(&account)) {
             *whole_at = whole_at.saturating_sub_secs(EVERY_SECS);
@@ -202,7 +206,9 @@ mod tests {
         let closing = Closing::default();
         let admits = |number, now| keeps(&closing, 1, (number, Side::One, 500), now);
         assert!((0..MAX_REMEMBERED).all(|number| admits(number, 100)));
-        assert!(!admits(MAX_REMEMBERED, 100), "full");
+        let own = (MAX_REMEMBERED, Side::One, 500);
+        assert_eq!(count(&closing, 1, own, 100), 8, "full: what the account has saved");
+        assert_eq!(count(&closing, 2, own, 100), 8, "and so for each account");
         assert!(admits(0, 100), "known");
         assert!(admits(MAX_REMEMBERED, 500), "those are over");
         assert_eq!(closing.lock().closes.len(), 1);

@@ -15,7 +15,7 @@ use alloy_primitives::{Address, B256, keccak256};
 use futures::future::join_all;
 use lockstep_bridge::escape::{L1Desk, Owed};
 use lockstep_bridge::rollup::Rollup;
-use lockstep_bridge::way::{ASKED_AT_ONCE, Turn, Way, WayReport, is_stale};
+use lockstep_bridge::way::{Turn, Way, WayReport, is_stale};
 use lockstep_chain::call::{self, Contracts};
 use lockstep_chain::endpoints::Endpoints;
 use lockstep_chain::error::ChainError;
@@ -112,7 +112,7 @@ impl Watch {
         }
     }
 
-    /// The next answers that should go through L1 and do not yet, by their deadlines.
+    /// The next answers that should go through L1 and do not yet.
     fn due_on_l1(&self, time: Option<BlockTimestamp>) -> Vec<ObligationKey> {
         let Some(way) = &self.way else { return Vec::new() };
         let is_stale = time.is_some_and(|time| is_stale(self.head.timestamp, time));
@@ -124,13 +124,12 @@ impl Watch {
         let is_new =
             |key: &ObligationKey| !way.is_owed(&name_of(key)) && !self.gate.is_put_off(key);
         let owed = self.submitter.owed();
-        let mut due: Vec<_> = owed
+        let due = owed
             .filter(|owed| owed.key().kind == ObligationKind::Challenge)
             .filter(|owed| is_new(owed.key()) && is_due(owed.key()))
             .map(|owed| (owed.deadline(), *owed.key()))
             .collect();
-        due.sort_unstable();
-        due.into_iter().take(ASKED_AT_ONCE).map(|(_, key)| key).collect()
+        self.gate.next(due)
     }
 
     /// Sends an answer that is owed through L1, too.

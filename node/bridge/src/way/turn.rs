@@ -70,6 +70,8 @@ pub struct Gate {
     asked: BTreeSet<ObligationKey>,
     /// Calls that were put off, and when. Units: looks.
     put_off: BTreeMap<ObligationKey, u32>,
+    /// When endpoints were last asked about each call that is owed. Units: looks.
+    last_asked: BTreeMap<ObligationKey, u32>,
     is_failing: bool,
     /// Looks since the last trouble.
     quiet: u32,
@@ -106,8 +108,22 @@ impl Gate {
         self.put_off.contains_key(key)
     }
 
+    /// The calls about which endpoints are asked at this look: those that have waited longest for it, and of these the
+    /// ones with the earliest deadlines. Inventions with early deadlines, however many, put no other call off for long.
+    pub fn next(
+        &self,
+        mut due: Vec<(Option<BlockTimestamp>, ObligationKey)>,
+    ) -> Vec<ObligationKey> {
+        due.sort_unstable_by_key(|(deadline, key)| {
+            let deadline = deadline.unwrap_or(BlockTimestamp(u64::MAX));
+            (self.last_asked.get(key).copied().unwrap_or(0), deadline, *key)
+        });
+        due.into_iter().take(ASKED_AT_ONCE).map(|(_, key)| key).collect()
+    }
+
     /// Whether a call goes through now, by what endpoints say of its need.
     pub fn opens(&mut self, key: ObligationKey, need: Need, is_urgent: bool) -> bool {
+        self.last_asked.insert(key, self.looks);
         let opens = match need {
             Need::Seen => true,
             Need::Disputed => is_urgent,
@@ -124,6 +140,7 @@ impl Gate {
     pub fn over(&mut self, key: &ObligationKey) {
         self.asked.remove(key);
         self.put_off.remove(key);
+        self.last_asked.remove(key);
     }
 }
 
@@ -171,6 +188,27 @@ mod tests {
         }
         gate.look(false);
         assert!(!gate.is_put_off(&key()), "it is asked about again");
+    }
+
+    #[test]
+    fn p77_a_crowd_of_inventions_with_early_deadlines_puts_no_real_answer_off_for_long() {
+        let named =
+            |byte: u8| ObligationKey { channel_id: ChannelId(B256::repeat_byte(byte)), ..key() };
+        let mut gate = Gate::default();
+        let mut looks = 0;
+        loop {
+            gate.look(false);
+            looks += 1;
+            let crowd = (0..100).map(|byte| (Some(at(1)), named(byte)));
+            let all = crowd.chain([(Some(at(2)), named(200))]);
+            let next = gate.next(all.filter(|(_, key)| !gate.is_put_off(key)).collect());
+            assert!(next.len() <= ASKED_AT_ONCE);
+            if next.contains(&named(200)) {
+                break;
+            }
+            next.into_iter().for_each(|key| assert!(!gate.opens(key, Need::Refuted, true)));
+        }
+        assert_eq!(looks, 13, "a hundred, eight at each look");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::decode;
 use crate::endpoint::{Endpoint, EndpointError, RequestError};
 use crate::error::ChainError;
 use crate::follower::vanish::channel_request;
-use crate::rpc::{At, CallRequest};
+use crate::rpc::{At, BlockTag, CallRequest};
 use alloy_sol_types::SolCall;
 use lockstep_contracts::bindings::SecretRegistry;
 use lockstep_core::chain::{ChainCall, ObligationEvent, ObligationKey, ObligationKind};
@@ -88,14 +88,29 @@ impl<S: ObligationStore> Submitter<S> {
     /// What the endpoints say together about the need of a call in their newest states, judged at a time of the
     /// caller's: zero where no clock is to end a window. For what costs more than a transaction on this chain, such as a
     /// way past its sequencer; [`Submitter::step`] itself believes one endpoint that calls a call needed.
+    ///
+    /// That there is nothing to do counts for nothing in a block from before the call's window: whoever shows no newer one
+    /// can't have seen the close.
     pub async fn need(&self, key: &ObligationKey, now: BlockTimestamp) -> Need {
         let Some(duty) = self.duties.get(key) else { return Need::Refuted };
-        let answers =
-            self.endpoints.ask_all(|endpoint| self.read(endpoint, duty, At::Latest)).await;
-        let goals = answers.iter().flatten();
-        let goals = goals.map(|stored| judge(key, duty.obligation.call(), stored, now));
+        let ask = async |endpoint| {
+            let stored = self.read(endpoint, duty, At::Latest).await?;
+            let goal = judge(key, duty.obligation.call(), &stored, now);
+            let is_behind = goal != Goal::Needed && self.is_behind(endpoint, duty).await?;
+            Ok((!is_behind).then_some(goal))
+        };
+        let answers = self.endpoints.ask_all(ask).await;
+        let goals = answers.into_iter().flatten().flatten();
         let (needed, idle): (Vec<Goal>, Vec<Goal>) = goals.partition(|goal| *goal == Goal::Needed);
         Need::of(needed.len(), idle.len(), self.endpoints.profile().quorum)
+    }
+
+    /// Whether an endpoint's newest block is from before the window of a call.
+    async fn is_behind(&self, endpoint: &Endpoint, duty: &Duty) -> Result<bool, EndpointError> {
+        let Some(window) = duty.window() else { return Ok(false) };
+        let is_hashed = self.endpoints.profile().has_ethereum_hash;
+        let head = endpoint.header(BlockTag::Latest, is_hashed).await?;
+        Ok(head.point().timestamp < window.opened)
     }
 
     /// P71: whether another call that ends the same channel is under way. After the window both `closeChannel` and a

@@ -14,7 +14,7 @@ use crate::record::{CoSigned, Dispute, InFlight, Phase, RecordParts, Settlement}
 use crate::rules;
 use crate::signature::StateSignature;
 use crate::state::StateKind;
-use crate::time::Finality;
+use crate::time::{BlockTimestamp, Finality};
 
 /// What `ChannelClosed` says.
 pub(crate) struct Closed {
@@ -122,8 +122,13 @@ fn settled_locks(parts: &RecordParts, closed: &Closed) -> Vec<Lock> {
         .unwrap_or_default()
 }
 
+/// The last part of a window in which a challenge may not land any more: a peer that signs then may be sure that it
+/// does not. A quarter of the window, as all urgency counts.
+const LAST_PART: u64 = 4;
+
 /// P40: whether a countersignature for this version comes too late to count: the contract has settled at another one
-/// for good, or takes nothing more by its newest block's time. A countersignature that comes then shows it nothing.
+/// for good, or may take nothing more before the window ends. A countersignature that comes then may be good for
+/// nothing, and was held back on purpose.
 ///
 /// P85: that the contract stands at this very version counts for it only where a final log says so. That a close is
 /// certain does not make its newest point certain, which may be one endpoint's word; with a peer that lies with it, it
@@ -132,10 +137,16 @@ pub(crate) fn is_too_late_for(change: &Change<'_>, version: Version) -> bool {
     match &change.parts.phase {
         Phase::Settled(settlement) => settlement.is_final && settlement.version != version,
         Phase::Disputed(Dispute { sighting, .. }) => {
-            let now = rules::now(&change.parts).max(change.session.head.timestamp);
+            let head = change.session.head.timestamp;
+            let period = u64::from(change.parts.setup.terms.challenge_period);
+            let margin = period.div_euclid(LAST_PART);
+            let last = sighting.closes_at.saturating_sub_secs(margin);
+            // Since the start no block was heard of: nobody knows what is left of the window.
+            let is_unknown = head == BlockTimestamp::default();
+            let is_over = is_unknown || rules::now(&change.parts).max(head) >= last;
             let is_final = sighting.finality == Finality::Final;
             let certain = change.session.certain_point.filter(|at| *at == sighting.point.version);
-            is_final && now >= sighting.closes_at && certain != Some(version)
+            is_final && is_over && certain != Some(version)
         }
         Phase::Opening(_) | Phase::Funding { .. } | Phase::Open | Phase::Closing(_) => false,
     }
@@ -159,7 +170,7 @@ pub(crate) fn offer_late_final(
         return;
     }
     let signed = CoSigned { state, locks, counterparty_signature: signature, own_signature: None };
-    let duty = duty::cooperative_at(change.side(), change.channel_id, &signed);
+    let duty = duty::cooperative_at(change.side(), change.channel_id, &signed, None);
     change.push(duty.into_output(change));
 }
 

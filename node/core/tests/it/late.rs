@@ -216,3 +216,74 @@ fn p40_p85_a_late_countersignature_counts_at_once_where_a_final_log_shows_its_ve
         assert_eq!((told(&pair.one), failed(&pair.one)), (1, 0), "{payer:?}");
     }
 }
+
+/// Side 2 has paid 40, closed without that, and still holds back its signature on the version that has it.
+fn with_signature_held_back(closes_at: u64) -> (Pair, PeerMessage) {
+    let mut pair = Pair::open();
+    pair.two.pay(40).unwrap();
+    pair.deliver(Side::Two);
+    pair.deliver(Side::One);
+    let late = pair.two.outbox.pop_front().unwrap();
+    assert!(matches!(late, PeerMessage::Accept { version: Version(1), .. }), "{late:?}");
+    let closing = ChainFact::Closing {
+        point: StoredPoint::default(),
+        closes_at: BlockTimestamp(closes_at),
+        initiator: Side::Two,
+        evidence: None,
+    };
+    pair.one.fact(20, Finality::Final, closing);
+    (pair, late)
+}
+
+#[test]
+fn p40_a_signature_that_is_held_back_until_the_window_all_but_ends_is_no_income() {
+    let period = u64::from(Pair::open().one.channel.parts().setup.terms.challenge_period);
+    let closes_at = 20 + period;
+    let last_part = closes_at - period / 4;
+    for (now, counts) in [(last_part - 1, 1_usize), (last_part, 0), (closes_at - 1, 0)] {
+        let (mut pair, late) = with_signature_held_back(closes_at);
+        pair.one.input(Input::Head(point(now))).unwrap();
+        pair.one.peer(late).unwrap();
+        assert_eq!(told(&pair.one), counts, "at {now} of {closes_at}");
+        let is_shown =
+            pair.one.duties.iter().any(|it| matches!(it.call(), ChainCall::Challenge(_)));
+        assert_eq!(is_shown, counts == 1, "what counts is shown to the contract at once");
+        // The settlement tells what became of it.
+        let version = u64::try_from(counts).unwrap();
+        let settled = closed(version, DEPOSIT + 40 * version, CloseMode::Unilateral);
+        pair.one.fact(closes_at + 1, Finality::Final, settled);
+        assert_eq!(told(&pair.one), counts);
+    }
+}
+
+#[test]
+fn p40_after_a_restart_a_late_signature_is_no_income_before_a_block_says_what_is_left_of_the_window()
+ {
+    let (mut pair, late) = with_signature_held_back(1_000_000);
+    pair.one.restart();
+    pair.one.peer(late.clone()).unwrap();
+    assert_eq!(told(&pair.one), 0);
+    pair.one.input(Input::Head(point(30))).unwrap();
+    pair.one.peer(late).unwrap();
+    assert_eq!(told(&pair.one), 1);
+}
+
+#[test]
+fn p70_a_final_state_that_answers_a_close_has_the_deadline_of_that_close() {
+    let mut pair = Pair::open();
+    pair.one.pay(40).unwrap();
+    pair.exchange();
+    pair.one.command(Command::Close).unwrap();
+    pair.exchange();
+    pair.one.duties.clear();
+    let closing = ChainFact::Closing {
+        point: StoredPoint::default(),
+        closes_at: CLOSES_AT,
+        initiator: Side::Two,
+        evidence: None,
+    };
+    pair.one.fact(20, Finality::Seen, closing);
+    let answer =
+        pair.one.duties.iter().find(|it| matches!(it.call(), ChainCall::CooperativeClose(_)));
+    assert_eq!(answer.expect("an answer").deadline(), Some(CLOSES_AT));
+}

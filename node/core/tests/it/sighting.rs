@@ -227,11 +227,14 @@ fn p70_a_challenge_says_until_when_it_counts() {
 }
 
 #[test]
-fn p40_a_countersignature_counts_until_the_window_is_certainly_over_at_another_version() {
+fn p40_a_countersignature_counts_until_the_last_quarter_of_a_certain_window_at_another_version() {
+    let last_part = 9_000 - u64::from(PERIOD) / 4;
     for (finality, head, stands_at, counts) in [
-        (Finality::Final, 8_999, 0, true),
+        (Finality::Final, last_part - 1, 0, true),
+        (Finality::Final, last_part, 0, false),
         (Finality::Final, 9_000, 0, false),
         (Finality::Final, 9_001, 0, false),
+        (Finality::Seen, last_part, 0, true),
         (Finality::Seen, 9_001, 0, true),
         (Finality::Final, 9_001, 1, true),
     ] {

@@ -8,7 +8,7 @@ use super::news::ChainNews;
 use super::sender::Sender;
 use alloy_primitives::{B256, keccak256};
 use lockstep_bridge::escape::Owed;
-use lockstep_bridge::way::{ASKED_AT_ONCE, Gate, Turn, Way, WayReport, is_stale};
+use lockstep_bridge::way::{Gate, Turn, Way, WayReport, is_stale};
 use lockstep_chain::call::{self, SignedIntent};
 use lockstep_chain::submitter::Need;
 use lockstep_core::chain::{Obligation, ObligationKey, ObligationKind};
@@ -81,15 +81,15 @@ fn name_of(key: &ObligationKey) -> B256 {
 
 /// Whether a call is worth L1's fees: those without which money is lost, or stays with a sequencer that is gone. The rest
 /// needs both sides, or moves what is decided already.
-fn is_worth_it(kind: ObligationKind) -> bool {
-    match kind {
+fn is_worth_it(owed: &Obligation) -> bool {
+    match owed.key().kind {
         ObligationKind::InitiateClose
         | ObligationKind::Challenge
         | ObligationKind::Close
         | ObligationKind::RegisterSecret => true,
-        ObligationKind::CooperativeClose
-        | ObligationKind::PartialWithdraw
-        | ObligationKind::ResolveLocks => false,
+        // A final state that answers a close.
+        ObligationKind::CooperativeClose => owed.deadline().is_some(),
+        ObligationKind::PartialWithdraw | ObligationKind::ResolveLocks => false,
     }
 }
 
@@ -98,7 +98,7 @@ impl Sender {
     pub(super) async fn escape(&mut self) {
         let Some(way) = &self.escape.way else { return };
         let WayReport { alarms, is_failing } = way.report();
-        let is_wanted = self.submitter.owed().any(|owed| is_worth_it(owed.key().kind));
+        let is_wanted = self.submitter.owed().any(is_worth_it);
         way.need_clock(is_wanted);
         let time = way.time();
         for alarm in alarms {
@@ -108,12 +108,14 @@ impl Sender {
             self.push(ChainNews::EscapeFails(is_failing));
         }
         let due = self.due_on_l1(time);
+        let forcing_secs = self.submitter.profile().force_before_secs().unwrap_or(0);
         for (key, turn) in due {
             // No clock of the rollup ends a window. That one is over L1's says: the rollup's next block will, too.
             let is_close = key.kind == ObligationKind::Close;
             let now = time.filter(|_| is_close).unwrap_or_default();
             let need = self.submitter.need(&key, now).await;
-            let is_urgent = turn.zip(time).is_some_and(|(turn, now)| turn.is_urgent(now, 0));
+            let is_urgent =
+                turn.zip(time).is_some_and(|(turn, now)| turn.is_urgent(now, forcing_secs));
             if self.escape.gate.opens(key, need, is_urgent) {
                 self.force(key);
             } else if need == Need::Refuted && key.kind != ObligationKind::Challenge {
@@ -123,16 +125,14 @@ impl Sender {
         }
     }
 
-    /// The next calls that should go through L1 and do not yet, by their deadlines, with the time that they have.
+    /// The next calls that should go through L1 and do not yet, with the time that they have.
     fn due_on_l1(&mut self, time: Option<BlockTimestamp>) -> Vec<(ObligationKey, Option<Turn>)> {
         let head = self.board.read().head.map(|head| head.timestamp);
         let is_standing = time.zip(head).is_some_and(|(time, head)| is_stale(head, time));
-        let mut due = Vec::new();
+        let (mut due, mut turns) = (Vec::new(), BTreeMap::new());
         for owed in self.submitter.owed() {
             let key = *owed.key();
-            if !is_worth_it(key.kind)
-                || self.escape.is_owed(&key)
-                || self.escape.gate.is_put_off(&key)
+            if !is_worth_it(owed) || self.escape.is_owed(&key) || self.escape.gate.is_put_off(&key)
             {
                 continue;
             }
@@ -140,23 +140,28 @@ impl Sender {
             let turn = self.turn(owed, since);
             let is_late = turn.zip(time).is_some_and(|(turn, time)| turn.is_late(time));
             if is_standing || is_late || self.escape.gate.is_asked(&key) {
-                due.push((owed.deadline().unwrap_or(BlockTimestamp(u64::MAX)), key, turn));
+                due.push((owed.deadline(), key));
+                turns.insert(key, turn);
             }
         }
-        due.sort_unstable_by_key(|(deadline, key, _)| (*deadline, *key));
-        due.into_iter().take(ASKED_AT_ONCE).map(|(_, key, turn)| (key, turn)).collect()
+        let next = self.escape.gate.next(due).into_iter();
+        next.map(|key| (key, turns.get(&key).copied().flatten())).collect()
     }
 
     /// The time that a call has, if it is known.
     fn turn(&self, owed: &Obligation, since: Option<BlockTimestamp>) -> Option<Turn> {
         let period = match owed.key().kind {
-            ObligationKind::Challenge => {
+            ObligationKind::Challenge | ObligationKind::CooperativeClose => {
                 self.channels.get(&owed.key().channel_id).map(|it| it.terms.challenge_period)
             }
-            ObligationKind::RegisterSecret => Some(SECRET_WINDOW_SECS),
+            // Half of it is left for the way through L1.
+            ObligationKind::RegisterSecret => {
+                let forcing = self.submitter.profile().force_before_secs().unwrap_or(0);
+                let twice = u32::try_from(forcing.saturating_mul(2)).unwrap_or(u32::MAX);
+                Some(SECRET_WINDOW_SECS.max(twice))
+            }
             ObligationKind::InitiateClose
             | ObligationKind::Close
-            | ObligationKind::CooperativeClose
             | ObligationKind::PartialWithdraw
             | ObligationKind::ResolveLocks => None,
         };

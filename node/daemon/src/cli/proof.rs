@@ -3,6 +3,7 @@
 use super::args::VerifyProof;
 use super::failure::{CliError, with_sources};
 use super::output::Terminal;
+use lockstep_core::ids::Domain;
 use lockstep_store::proof::equivocation::{self, EquivocationProof};
 use lockstep_store::proof::{self, Proof, ProofError};
 use serde_json::{Value, json};
@@ -41,9 +42,9 @@ fn equivocated(proof: &EquivocationProof) -> (Value, String) {
         "digests": [first.0.to_string(), second.0.to_string()],
     });
     let sentence = format!(
-        "Participant {} of channel {channel_id} signed two different states of version {version}. Both signatures are \
-         by {signer}.",
-        by.number()
+        "{signer} signed two different states of version {version} of channel {channel_id}, for participant {}. {}",
+        by.number(),
+        look_it_up(proof.domain())
     );
     (answer, sentence)
 }
@@ -57,8 +58,22 @@ fn agreed(proof: &Proof) -> (Value, String) {
         "version": version.0,
     });
     let sentence = format!(
-        "Both participants of channel {channel_id} signed this state of version {version}. Whether there is a newer \
-         one no file can say."
+        "Both signers of channel {channel_id} signed this state of version {version}. {} Whether there is a newer state \
+         no file can say.",
+        look_it_up(proof.domain())
     );
     (answer, sentence)
+}
+
+/// A file proves what keys have signed. Whose they are, and that there is such a channel, only its contract shows: the
+/// id is the hash of the terms, which name both participants and both signers.
+fn look_it_up(domain: Domain) -> String {
+    let (contract, chain) = match domain {
+        Domain::Evm { chain_id, contract } => (contract.to_string(), chain_id.to_string()),
+        Domain::Starknet { chain_id, hub } => (hub.to_string(), chain_id.to_string()),
+    };
+    format!(
+        "The id stands for both participants and their signers; whether such a channel was ever opened, contract \
+         {contract} on chain {chain} shows."
+    )
 }
