@@ -306,6 +306,35 @@ fn an_intent_beyond_the_acceptors_balance_is_refused_and_the_next_one_paid() {
 }
 
 #[test]
+fn p40_what_a_refused_version_of_ours_holds_is_not_spent_again_by_its_payer() {
+    let intent = |sequence| PeerMessage::Intent {
+        updates: vec![lockstep_core::update::Update {
+            sequence: Sequence(sequence),
+            action: pay(DEPOSIT - 10),
+        }],
+    };
+    let mut pair = Pair::open();
+    pair.two.pay(DEPOSIT - 10).unwrap();
+    pair.deliver(Side::Two);
+    pair.deliver(Side::One);
+    let signed = pair.two.outbox.pop_front().unwrap();
+    assert!(matches!(signed, PeerMessage::Accept { version: Version(1), .. }), "{signed:?}");
+    // Side 2 has signed version 1, keeps that to itself, and says that it has refused it.
+    let (version, reason) = (Version(1), RejectReason::Policy);
+    let no = PeerMessage::Reject { version, reason, update: None, base: Version::ZERO };
+    pair.one.peer(no).unwrap();
+    pair.one.outbox.clear();
+    pair.one.peer(intent(2)).unwrap();
+    let reason = RejectReason::InsufficientBalance;
+    let refused = PeerMessage::Refuse { sequence: Sequence(2), reason };
+    assert_eq!(pair.one.outbox.pop_front(), Some(refused));
+    // Nothing was proposed that version 1 would make impossible: it counts, whenever it comes.
+    pair.one.peer(signed).unwrap();
+    assert_eq!(pair.one.channel.version(), Version(1));
+    assert_eq!(pair.one.own(), amount(2 * DEPOSIT - 10));
+}
+
+#[test]
 fn an_invoice_is_paid_once_exactly_and_in_time() {
     let mut pair = Pair::open();
     let id = InvoiceId(B256::repeat_byte(1));
