@@ -7,6 +7,7 @@ use lockstep_core::error::{ErrorClass, ProtocolError};
 use lockstep_core::ids::{InvoiceId, Sequence, Side, Version};
 use lockstep_core::input::{Command, Input};
 use lockstep_core::message::{PeerMessage, RejectReason};
+use lockstep_core::money::Amount;
 use lockstep_core::output::Notice;
 use lockstep_core::state::StateKind;
 use lockstep_core::terms::Policy;
@@ -307,31 +308,28 @@ fn an_intent_beyond_the_acceptors_balance_is_refused_and_the_next_one_paid() {
 
 #[test]
 fn p40_what_a_refused_version_of_ours_holds_is_not_spent_again_by_its_payer() {
-    let intent = |sequence| PeerMessage::Intent {
-        updates: vec![lockstep_core::update::Update {
-            sequence: Sequence(sequence),
-            action: pay(DEPOSIT - 10),
-        }],
-    };
     let mut pair = Pair::open();
-    pair.two.pay(DEPOSIT - 10).unwrap();
+    let lock = crate::lock::lock(B256::repeat_byte(1), DEPOSIT - 10, 2_000, false);
+    pair.two.command(Command::Update(vec![lock])).unwrap();
     pair.deliver(Side::Two);
     pair.deliver(Side::One);
     let signed = pair.two.outbox.pop_front().unwrap();
     assert!(matches!(signed, PeerMessage::Accept { version: Version(1), .. }), "{signed:?}");
-    // Side 2 has signed version 1, keeps that to itself, and says that it has refused it.
-    let (version, reason) = (Version(1), RejectReason::Policy);
+    // Side 2 has signed version 1, keeps that to itself, and takes its lock back. Version 2 leaves it out.
+    let (version, reason) = (Version(1), RejectReason::LockRefused);
     let no = PeerMessage::Reject { version, reason, update: None, base: Version::ZERO };
     pair.one.peer(no).unwrap();
+    let newest = pair.one.channel.parts().in_flight.last().unwrap();
+    assert_eq!((newest.state.version, newest.state.locked2), (Version(2), Amount::ZERO));
     pair.one.outbox.clear();
-    pair.one.peer(intent(2)).unwrap();
+    let again = lockstep_core::update::Update { sequence: Sequence(2), action: pay(DEPOSIT - 10) };
+    pair.one.peer(PeerMessage::Intent { updates: vec![again] }).unwrap();
     let reason = RejectReason::InsufficientBalance;
     let refused = PeerMessage::Refuse { sequence: Sequence(2), reason };
     assert_eq!(pair.one.outbox.pop_front(), Some(refused));
     // Nothing was proposed that version 1 would make impossible: it counts, whenever it comes.
     pair.one.peer(signed).unwrap();
     assert_eq!(pair.one.channel.version(), Version(1));
-    assert_eq!(pair.one.own(), amount(2 * DEPOSIT - 10));
 }
 
 #[test]
